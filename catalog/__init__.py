@@ -1,0 +1,1 @@
+"""Product contract, STAC items and collections, pgSTAC, API, exports, portal."""

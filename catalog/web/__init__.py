@@ -1,0 +1,1 @@
+"""Everything HTTP about the catalogue."""

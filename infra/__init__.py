@@ -1,0 +1,1 @@
+"""How it runs: the gfard command, private PostgreSQL, composed server, containers."""

@@ -1,0 +1,1 @@
+"""From a Gaofen L1A package to ARD tile products: all the physics."""

@@ -1,0 +1,1 @@
+"""From top-of-atmosphere to surface reflectance: radiative transfer, gases, aerosol."""

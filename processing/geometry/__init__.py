@@ -1,0 +1,1 @@
+"""Where a scene lies: RPC, heights, resampling, angles."""

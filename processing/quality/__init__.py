@@ -1,0 +1,1 @@
+"""What a pixel shows and how far it can be trusted: mask and qa."""

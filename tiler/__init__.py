@@ -1,0 +1,1 @@
+"""Tiles, previews and point reads over titiler."""
