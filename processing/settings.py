@@ -1,0 +1,38 @@
+"""Options of production, read once at the edge from the environment or the command line."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ProcessSettings(BaseSettings):
+    """How a scene is produced; the values used go into every item.
+
+    Environment names carry the prefix ``GFARD_PROCESS_``, e.g. ``GFARD_PROCESS_VERSION``.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="GFARD_PROCESS_", extra="forbid", frozen=True, validate_default=True
+    )
+
+    version: str = Field(
+        "000001", pattern=r"^[0-9A-Za-z]+$", description="processing version inside item ids"
+    )
+    kernel: Literal["cubic", "bilinear"] = Field(
+        "cubic", description="resampling kernel from the image to the tile"
+    )
+    irradiance: Literal["tsis1", "published"] = Field(
+        "tsis1", description="solar spectrum behind reflectance"
+    )
+    cloud_limit_percent: float = Field(
+        80.0, ge=0, le=100, description="share of cloud and shadow from which a scene is rejected"
+    )
+    minimum_valid_percent: float = Field(
+        1.0, ge=0, le=100, description="share of valid pixels below which a tile is not made"
+    )
+    low_sun_deg: float = Field(70.0, ge=0, le=90, description="sun zenith flagged in qa")
+    sun_limit_deg: float = Field(
+        75.0, ge=0, le=75, description="sun zenith at which a scene is rejected"
+    )
+    network: bool = Field(True, description="use the cloud network beside the rules")
