@@ -214,8 +214,11 @@ def _shifts(
             target = ndimage.gaussian_filter((target - target.mean()) / target.std(), 1.0)
             moved = image[box]
             moved = ndimage.gaussian_filter((moved - moved.mean()) / moved.std(), 1.0)
-            gradient = np.stack([g[4:-4, 4:-4].ravel() for g in np.gradient(target)], axis=1)
-            shift = np.linalg.lstsq(gradient, (target - moved)[4:-4, 4:-4].ravel())[0]
+            gradient = np.stack(
+                [g[4:-4, 4:-4].ravel() for g in np.asarray(np.gradient(target))], axis=1
+            )
+            difference = (target - moved)[4:-4, 4:-4].ravel()
+            shift = np.linalg.solve(gradient.T @ gradient, gradient.T @ difference)
             yield float(shift[0]), float(shift[1])
 
 
