@@ -24,6 +24,8 @@ _STEP: Final = 1e-6
 """Step of the numeric Jacobian in normalised longitude and latitude."""
 _TOLERANCE_PX: Final = 1e-6
 _MAX_ITERATIONS: Final = 20
+_DIVERGED: Final = 100.0
+"""Normalised coordinates that no pixel of the image reaches."""
 
 _SCALARS: Final = {
     "lineOffset": "line_offset",
@@ -134,11 +136,14 @@ class Rpc:
         for _ in range(_MAX_ITERATIONS):
             r, c = self._project(x, y, z)
             miss_r, miss_c = rows - r, cols - c
-            if max(np.abs(miss_r).max(), np.abs(miss_c).max()) < _TOLERANCE_PX:
+            if np.abs([miss_r, miss_c]).max(initial=0.0) < _TOLERANCE_PX:
                 lon = self.lon_offset + x * self.lon_scale
                 return (lon + 180.0) % 360.0 - 180.0, self.lat_offset + y * self.lat_scale
-            step_x, step_y = self._newton_step(x, y, z, (r, c), (miss_r, miss_c))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                step_x, step_y = self._newton_step(x, y, z, (r, c), (miss_r, miss_c))
             x, y = x + step_x, y + step_y
+            if not np.abs([x, y]).max(initial=0.0) < _DIVERGED:
+                break
         raise GeometryError(
             f"RPC around {self.lon_offset:.2f} E {self.lat_offset:.2f} N cannot be inverted: "
             f"no convergence to {_TOLERANCE_PX} px in {_MAX_ITERATIONS} iterations; "

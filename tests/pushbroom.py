@@ -1,0 +1,160 @@
+"""A pushbroom camera on a circular orbit: exact geometry that the RPC code is held to.
+
+Nothing here uses ``processing``: rays come from orbit, attitude and detector angle, and the RPC
+is fitted to them by least squares.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pyproj import Transformer
+from scipy.optimize import fsolve
+
+Floats = NDArray[np.float64]
+
+ORBIT_RADIUS_M = 6_371_000.0 + 645_000.0
+MEAN_MOTION_RAD_S = (3.986004418e14 / ORBIT_RADIUS_M**3) ** 0.5
+EARTH_RATE_RAD_S = 7.2921159e-5
+INCLINATION = np.radians(98.05)
+IFOV_RAD = 16.0 / 645_000.0
+LINE_TIME_S = 16.0 / (MEAN_MOTION_RAD_S * 6_371_000.0)
+SEMI_MAJOR_M, SEMI_MINOR_M = 6_378_137.0, 6_356_752.314245
+
+_TO_GEODETIC = Transformer.from_crs("EPSG:4978", "EPSG:4979", always_xy=True)
+_TO_ECEF = Transformer.from_crs("EPSG:4979", "EPSG:4978", always_xy=True)
+
+
+@dataclass(frozen=True)
+class Pushbroom:
+    """A descending pass whose image centre sees (lon, lat) at height 0, rolled by ``tilt_deg``."""
+
+    lon: float
+    lat: float
+    rows: int
+    cols: int
+    tilt_deg: float = 24.0
+    wobble_rad: float = 2e-6
+    node: tuple[float, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        def miss(unknown: Floats) -> Floats:
+            object.__setattr__(self, "node", (unknown[0], unknown[1]))
+            lon, lat = self.ground((self.rows - 1) / 2, (self.cols - 1) / 2, 0.0)
+            turn = (lon - self.lon + 180.0) % 360.0 - 180.0
+            return np.array([float(turn), float(lat) - self.lat])
+
+        start = np.array([np.pi - np.radians(self.lat), np.radians(self.lon - 180.0)])
+        solved, _, status, message = fsolve(miss, start, full_output=True, xtol=1e-13)
+        if status != 1:
+            raise AssertionError(message)
+        miss(solved)
+
+    def ray(self, row: ArrayLike, col: ArrayLike) -> tuple[Floats, Floats]:
+        """Return camera positions and unit directions, ECEF, last axis x y z."""
+        rows, cols = np.broadcast_arrays(np.asarray(row, float), np.asarray(col, float))
+        time = (rows - (self.rows - 1) / 2) * LINE_TIME_S
+        argument = self.node[0] + MEAN_MOTION_RAD_S * time
+        node = self.node[1] - EARTH_RATE_RAD_S * time
+        position, along = _orbit(argument, node)
+        down = -position
+        across = np.cross(down, along)
+        wobble = self.wobble_rad
+        roll = np.radians(self.tilt_deg) + wobble * np.sin(time / 1.7)
+        roll = roll + (cols - (self.cols - 1) / 2) * IFOV_RAD
+        pitch = wobble * np.cos(time / 2.3)
+        look = (
+            down * np.cos(roll)[..., None]
+            + across * np.sin(roll)[..., None]
+            + along * np.sin(pitch)[..., None]
+        )
+        return position * ORBIT_RADIUS_M, look / np.linalg.norm(look, axis=-1, keepdims=True)
+
+    def ground(self, row: ArrayLike, col: ArrayLike, height: ArrayLike) -> tuple[Floats, Floats]:
+        """Intersect rays with the surface of constant ellipsoidal height; lon, lat in degrees."""
+        origin, look = self.ray(row, col)
+        height = np.broadcast_to(np.asarray(height, float), origin.shape[:-1])
+        radius = height
+        for _ in range(3):
+            point = _hit_ellipsoid(origin, look, radius)
+            lon, lat, seen = _TO_GEODETIC.transform(point[..., 0], point[..., 1], point[..., 2])
+            radius = radius + height - seen
+        return np.asarray(lon), np.asarray(lat)
+
+    def view_angles(self, row: ArrayLike, col: ArrayLike, height: float) -> tuple[Floats, Floats]:
+        """Return zenith and azimuth of the direction ground -> sensor, degrees."""
+        lon, lat = self.ground(row, col, height)
+        _, look = self.ray(row, col)
+        lam, phi = np.radians(lon), np.radians(lat)
+        zero = np.zeros_like(lam)
+        east = np.stack([-np.sin(lam), np.cos(lam), zero], -1)
+        north = np.stack([-np.sin(phi) * np.cos(lam), -np.sin(phi) * np.sin(lam), np.cos(phi)], -1)
+        up = np.cross(east, north)
+        e, n, u = (-(look * axis).sum(-1) for axis in (east, north, up))
+        return np.degrees(np.arctan2(np.hypot(e, n), u)), np.degrees(np.arctan2(e, n)) % 360.0
+
+
+def fit_rpc(
+    camera: Pushbroom, heights: tuple[float, float] = (-100.0, 2500.0), nodes: int = 15
+) -> dict[str, float | tuple[float, ...]]:
+    """Fit RPC00B to the camera by reweighted linear least squares; fields of ``Rpc``."""
+    rows, cols, height = (
+        v.ravel()
+        for v in np.meshgrid(
+            np.linspace(-2, camera.rows + 1, nodes),
+            np.linspace(-2, camera.cols + 1, nodes),
+            np.linspace(*heights, 5),
+            indexing="ij",
+        )
+    )
+    lon, lat = camera.ground(rows, cols, height)
+    lon = (lon - camera.lon + 180.0) % 360.0 - 180.0 + camera.lon
+    fields: dict[str, float | tuple[float, ...]] = {}
+    normal = {}
+    for name, values in (("line", rows), ("sample", cols), ("lat", lat), ("lon", lon),
+                         ("height", height)):  # fmt: skip
+        offset = round(float(values.min() + values.max()) / 2, 6)
+        scale = round(float(np.abs(values - offset).max()), 6)
+        fields[f"{name}_offset"], fields[f"{name}_scale"] = offset, scale
+        normal[name] = (values - offset) / scale
+    x, y, z = normal["lon"], normal["lat"], normal["height"]
+    terms = np.stack([
+        x**0, x, y, z, x * y, x * z, y * z, x * x, y * y, z * z, x * y * z, x**3, x * y**2,
+        x * z**2, x**2 * y, y**3, y * z**2, x**2 * z, y**2 * z, z**3,
+    ], 1)  # fmt: skip
+    for name in ("line", "sample"):
+        num, den = _fit_ratio(terms, normal[name])
+        fields[f"{name}_num"], fields[f"{name}_den"] = num, den
+    return fields
+
+
+def _fit_ratio(terms: Floats, values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    design = np.hstack([terms, -values[:, None] * terms[:, 1:]])
+    weight = np.ones_like(values)
+    for _ in range(4):
+        ridge = 1e-4 * np.eye(39)  # keeps poles out of the scene
+        a = np.vstack([design * weight[:, None], ridge])
+        solution = np.linalg.lstsq(a, np.append(values * weight, np.zeros(39)), rcond=None)[0]
+        weight = 1.0 / (1.0 + terms[:, 1:] @ solution[20:])
+    return tuple(map(float, solution[:20])), (1.0, *map(float, solution[20:]))
+
+
+def _orbit(argument: Floats, node: Floats) -> tuple[Floats, Floats]:
+    """Unit vectors of position and direction of flight on the inclined circle."""
+    first = np.stack([np.cos(node), np.sin(node), np.zeros_like(node)], -1)
+    second = np.stack([
+        -np.sin(node) * np.cos(INCLINATION),
+        np.cos(node) * np.cos(INCLINATION),
+        np.full_like(node, np.sin(INCLINATION)),
+    ], -1)  # fmt: skip
+    c, s = np.cos(argument)[..., None], np.sin(argument)[..., None]
+    return c * first + s * second, c * second - s * first
+
+
+def _hit_ellipsoid(origin: Floats, look: Floats, height: Floats) -> Floats:
+    """First point of the rays on the ellipsoid grown by ``height``."""
+    axes = np.stack([SEMI_MAJOR_M + height, SEMI_MAJOR_M + height, SEMI_MINOR_M + height], -1)
+    o, d = origin / axes, look / axes
+    a, b, c = (d * d).sum(-1), (o * d).sum(-1), (o * o).sum(-1) - 1.0
+    distance = (-b - np.sqrt(b * b - a * c)) / a
+    return origin + distance[..., None] * look
