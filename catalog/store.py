@@ -1,0 +1,324 @@
+"""Where products lie: complete items appear in the store at once, or not at all.
+
+An item lives in ``<collection>/<zone>/<band>/<square>/<year>/<item id>/`` below the root; all of
+it follows from the id, the year being that of the time stamp inside the name (Beijing time).
+Its presence as ``<item id>.json`` means complete: a draft is built in a hidden folder, the item
+JSON is written last, and the product is published by the step that cannot be half done (one
+rename in a folder; in a bucket, putting that JSON after everything it names).
+"""
+
+import errno
+import fcntl
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+import orjson
+
+from catalog.errors import ProductError, StoreError
+from catalog.product import ItemId
+
+_LOG = logging.getLogger(__name__)
+
+_DRAFTS = ".drafts"
+_LEVELS = tuple(
+    re.compile(pattern)
+    for pattern in (r"[a-z0-9][a-z0-9-]*", r"\d\d", r"[C-X]", r"[A-Z]{2}", r"\d{4}", r"\w[\w.]*")
+)
+"""Collection, zone, band, square, year, item id: what the folders of an item look like."""
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """A complete item: its id, its folder relative to the root, and its STAC JSON."""
+
+    id: ItemId
+    relative: str
+    item: Mapping[str, Any]
+
+    @property
+    def collection(self) -> str:
+        """Collection that the item belongs to."""
+        return self.id.collection
+
+
+class Draft(Protocol):
+    """An item in the making; what is not committed when its block ends is removed."""
+
+    @property
+    def folder(self) -> Path:
+        """Local folder for the files of the item, not visible to readers."""
+
+    def commit(self, item: Mapping[str, Any]) -> None:
+        """Publish the files together with ``item``, replacing an older product of that id."""
+
+
+class Store(Protocol):
+    """What production and publishing need of a place for products."""
+
+    @property
+    def label(self) -> str:
+        """Name of the store for messages."""
+
+    def draft(self, item_id: ItemId) -> AbstractContextManager[Draft]:
+        """Open a hidden place for a new product."""
+
+    def items(self) -> Iterator[StoredItem]:
+        """Yield every complete item in the order of its folders."""
+
+    def get(self, item_id: ItemId) -> StoredItem | None:
+        """Return a complete item, or None."""
+
+    def put_collection(self, collection: Mapping[str, Any]) -> None:
+        """Write ``<collection id>/collection.json``, which the items link to."""
+
+
+def relative_folder(item_id: ItemId) -> str:
+    """Return the folder of an item below the root of any store, with ``/`` between its parts."""
+    name = str(item_id)
+    year = name.split(".")[2][:4]
+    tile = item_id.tile
+    return f"{item_id.collection}/{tile[:2]}/{tile[2]}/{tile[3:]}/{year}/{name}"
+
+
+class FolderStore:
+    """A store in a local folder; the folder is made by the first product."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    @property
+    def label(self) -> str:
+        """The folder's path."""
+        return str(self.root)
+
+    @contextmanager
+    def draft(self, item_id: ItemId) -> Iterator["FolderDraft"]:
+        """Open a hidden folder for a new product on the store's own volume.
+
+        Leftovers of killed runs of the same id are removed first; drafts of runs still alive are
+        left alone, and of two that commit the same id the later one stays.
+
+        Raises
+        ------
+        StoreError
+            The store cannot be written, or has no room for what the block writes.
+        """
+        try:
+            folder, lock = self._new_draft(str(item_id))
+        except OSError as error:
+            raise _refused(self.root, error) from error
+        try:
+            yield FolderDraft(folder, self.root / relative_folder(item_id), str(item_id))
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise _refused(self.root, error) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+    def items(self) -> Iterator[StoredItem]:
+        """Yield every complete item in the order of its folders.
+
+        Raises
+        ------
+        StoreError
+            The root is no folder, or the JSON of an item cannot be read.
+        """
+        if not self.root.is_dir():
+            raise StoreError(f"{self.root} is not a folder; wanted: the store's root")
+        for folder in _item_folders(self.root, _LEVELS):
+            try:
+                item_id = ItemId.parse(folder.name)
+            except ProductError:
+                continue
+            found = self.get(item_id)
+            if found is not None:
+                yield found
+
+    def get(self, item_id: ItemId) -> StoredItem | None:
+        """Return a complete item, or None.
+
+        Raises
+        ------
+        StoreError
+            The item's JSON is there but cannot be read.
+        """
+        relative = relative_folder(item_id)
+        path = self.root / relative / f"{item_id}.json"
+        try:
+            item = orjson.loads(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, orjson.JSONDecodeError) as error:
+            raise StoreError(f"{path}: not readable as a STAC item: {error}") from error
+        return StoredItem(item_id, relative, item)
+
+    def put_collection(self, collection: Mapping[str, Any]) -> None:
+        """Write ``<collection id>/collection.json``, which the items link to.
+
+        Raises
+        ------
+        StoreError
+            The store cannot be written.
+        """
+        path = self.root / collection["id"] / "collection.json"
+        hidden = path.with_name(".collection.json")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            hidden.write_bytes(orjson.dumps(collection, option=orjson.OPT_INDENT_2))
+            hidden.replace(path)
+        except OSError as error:
+            raise _refused(self.root, error) from error
+
+    def resolve(self, relative: str) -> Path:
+        """Return the path of a published file, which need not exist.
+
+        Raises
+        ------
+        StoreError
+            The name leaves the root (also through a link) or leads into a hidden place.
+        """
+        parts = PurePosixPath(relative).parts
+        if "\0" in relative or any(part.startswith((".", "/")) for part in parts):
+            raise StoreError(f"{relative!r} is not the name of a published file")
+        path = self.root.joinpath(*parts).resolve()
+        if not path.is_relative_to(self.root):
+            raise StoreError(f"{relative!r} leads out of the store {self.root}")
+        return path
+
+    def _new_draft(self, name: str) -> tuple[Path, int]:
+        """Make and lock a hidden folder for item ``name``; the lock dies with the process."""
+        drafts = self.root / _DRAFTS
+        drafts.mkdir(parents=True, exist_ok=True)
+        gate = os.open(drafts, os.O_RDONLY)
+        try:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            for leftover in drafts.glob(f"{name}.draft-*"):
+                _remove_if_dead(leftover)
+            folder = Path(tempfile.mkdtemp(prefix=f"{name}.draft-", dir=drafts))
+            folder.chmod(0o755)
+            lock = os.open(folder, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        finally:
+            os.close(gate)
+        return folder, lock
+
+
+class FolderDraft:
+    """A hidden folder that becomes the item's folder by one rename."""
+
+    def __init__(self, folder: Path, target: Path, name: str) -> None:
+        self._folder = folder
+        self._target = target
+        self._name = name
+
+    @property
+    def folder(self) -> Path:
+        """Folder for the files of the item."""
+        return self._folder
+
+    def commit(self, item: Mapping[str, Any]) -> None:
+        """Publish the files together with ``item``, replacing an older product of that id.
+
+        Raises
+        ------
+        ProductError
+            The item is of another id or names files that are not in the folder.
+        StoreError
+            The volume refuses.
+        """
+        self._check(item)
+        try:
+            self._complete(orjson.dumps(item, option=orjson.OPT_INDENT_2))
+        except OSError as error:
+            raise _refused(self._target.parent, error) from error
+        _LOG.info("published %s", self._target)
+
+    def _check(self, item: Mapping[str, Any]) -> None:
+        if item.get("id") != self._name:
+            raise ProductError(f"item {item.get('id')!r} committed as {self._name}")
+        for key, asset in item["assets"].items():
+            path = self._folder / asset["href"]
+            if not path.is_file():
+                raise ProductError(f"{self._name}: asset {key} names {path}, which is not there")
+
+    def _complete(self, document: bytes) -> None:
+        """Bring every file to the disk, the item last, then the folder into its place."""
+        for path in self._folder.iterdir():
+            _flush(path)
+        last = self._folder / f"{self._name}.json"
+        last.write_bytes(document)
+        _flush(last)
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        self._exchange()
+        _flush(self._target.parent)
+
+    def _exchange(self) -> None:
+        """Put the new folder into place; an older one goes aside first and is then removed."""
+        aside = self._folder.with_name(f"{self._folder.name}.old")
+        replaces = self._target.exists()
+        if replaces:
+            self._target.rename(aside)
+        try:
+            self._folder.rename(self._target)
+        except OSError:
+            if replaces:
+                aside.rename(self._target)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _item_folders(folder: Path, levels: tuple[re.Pattern[str], ...]) -> Iterator[Path]:
+    """Yield the folders ``len(levels)`` deep whose names fit, in sorted order."""
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    for name in names:
+        if levels[0].fullmatch(name) is None:
+            continue
+        if len(levels) == 1:
+            yield folder / name
+        else:
+            yield from _item_folders(folder / name, levels[1:])
+
+
+def _refused(root: Path, error: OSError) -> StoreError:
+    """Say in one line what the volume refused and what to do about it."""
+    place = os.fsdecode(error.filename) if error.filename else "while writing an item"
+    if error.errno in _NO_ROOM:
+        hint = "free some space, or raise the quota or file-size limit"
+    else:
+        hint = "the store must be a folder that this user may write"
+    return StoreError(f"store {root}: {place}: {error.strerror}; {hint}")
+
+
+def _remove_if_dead(folder: Path) -> None:
+    """Remove a draft whose process is gone: a live one holds a lock on its folder."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    else:
+        shutil.rmtree(folder)
+        _LOG.info("removed the leftovers of a killed run: %s", folder)
+    finally:
+        os.close(lock)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk, so that a power cut keeps the promise."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
