@@ -1,9 +1,17 @@
 """Fixtures that several rooms share: real imagery, STAC schemas and the database."""
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from catalog.errors import ServiceError
+from infra.binaries import choose, installed
+from infra.postgres import Cluster
+from infra.roles import Dsns
 
 
 def _folder(setting: str, what: str) -> Path:
@@ -26,3 +34,20 @@ def test_data() -> Path:
 def stac_schemas() -> Path:
     """Folder with the STAC JSON schemas and their index.json."""
     return _folder("GFARD_STAC_SCHEMAS", "the STAC JSON schemas")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Dsns]:
+    """Catalogue database of this test run: read_dsn, ingest_dsn, counters_dsn, admin_dsn."""
+    try:
+        choose(None, installed())
+    except ServiceError as reason:
+        pytest.skip(str(reason))
+    folder = Path(tempfile.mkdtemp(prefix="gfard-test-", dir="/tmp"))
+    folder.chmod(0o755)  # a server started by root runs under another account
+    cluster = Cluster(folder / "postgres", durable=False)
+    try:
+        yield cluster.start()
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder)
