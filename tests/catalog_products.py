@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from PIL import Image
 from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 from rasterio.shutil import copy as raster_copy
@@ -115,10 +116,7 @@ def write_product(folder: Path, item_facts: ItemFacts) -> tuple[AssetFile, ...]:
         path = folder / item_facts.id.file_name(spec.key)
         write_asset(path, spec, item_facts.grid)
     thumbnail = folder / f"{item_facts.id}.thumbnail.png"
-    with rasterio.open(
-        thumbnail, "w", driver="PNG", width=16, height=16, count=3, dtype="uint8"
-    ) as image:
-        image.write(np.full((3, 16, 16), 90, np.uint8))
+    Image.new("RGB", (16, 16), (90, 90, 90)).save(thumbnail)
     keys = [spec.key for spec in asset_specs(item_facts.id.satellite)]
     files = [describe_file(key, folder / item_facts.id.file_name(key)) for key in keys]
     return (*files, describe_file("thumbnail", thumbnail))
