@@ -1,0 +1,315 @@
+"""The pixel classes: one look at the whole scene at 32 m, and from it the mask of each tile.
+
+The network works at about 30 m and the geometry of shadows needs the whole scene, so both are
+done once. A tile takes the probabilities back to 16 m and adds what rules see at that size.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
+from scipy import ndimage
+
+from catalog.grid import Grid
+from catalog.product import REFLECTANCE_SCALE, MaskClass
+from processing.geometry.angles import AngleField, Angles
+from processing.geometry.field import GroundField
+from processing.quality import rules
+from processing.quality.network import MaskModel, Progress, default_model
+from processing.quality.relief import terrain_shadow
+from processing.quality.shadows import Rays, dark_ground, match_shadows
+from processing.sensors import Camera
+
+ANGLE_CELL = 16
+"""Pixels of the look grid along one side of a cell of angles."""
+NETWORK_ODDS = (-2.0, 4.0)
+"""Log-odds of cloud to which the network's word is limited, so that rules can overrule it."""
+RULES_PRIOR = 0.8
+"""Log-odds of cloud that stand in for the network where it is not used."""
+SHADOW_ODDS = 2.0
+"""The network's odds of shadow must exceed this: it finds shadow too readily."""
+MATCHED_SHADOW = 0.8
+"""Probability of shadow on dark ground where geometry puts the shadow of a cloud."""
+ADJACENT_M = 300.0
+"""Distance to a cloud up to which a pixel is flagged as adjacent."""
+STRIP_ROWS = 512
+"""Rows of a tile classified at once, which bounds the memory."""
+
+
+class Context(IntFlag):
+    """What the whole scene knows about a pixel beside its class."""
+
+    FLAT = 1
+    CAN_SNOW = 2
+    CLOUD_ADJACENT = 4
+    TERRAIN_SHADOW = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SceneQuality:
+    """The classified scene on its look grid.
+
+    ``cloud`` and ``shadow`` are probabilities, float32 (rows, cols), NaN = no data; ``classes``
+    holds ``MaskClass`` and ``context`` ``Context`` bits, both uint8 (rows, cols).
+    ``cloud_shadow_percent`` is the share of cloud and shadow among valid pixels. ``model``,
+    ``model_version`` and ``model_sha256`` name the network, or say "rules".
+    """
+
+    grid: Grid
+    cloud: NDArray[np.float32]
+    shadow: NDArray[np.float32]
+    classes: NDArray[np.uint8]
+    context: NDArray[np.uint8]
+    cloud_shadow_percent: float
+    model: str
+    model_version: str
+    model_sha256: str
+
+    @property
+    def network(self) -> bool:
+        """Whether a network took part."""
+        return bool(self.model_sha256)
+
+    @property
+    def clear_land(self) -> NDArray[np.bool_]:
+        """Land that is neither cloud, shadow, snow nor water, and not next to a cloud."""
+        near = self.context & Context.CLOUD_ADJACENT != 0
+        return np.asarray((self.classes == MaskClass.CLEAR) & ~near)
+
+
+def look(
+    toa: NDArray[np.float32],
+    grid: Grid,
+    angles: AngleField,
+    heights: NDArray[np.float32],
+    camera: Camera,
+    progress: Progress | None = None,
+    *,
+    network: bool = True,
+    month: int | None = None,
+    model: MaskModel | None = None,
+) -> SceneQuality:
+    """Classify a whole scene.
+
+    Parameters
+    ----------
+    toa
+        TOA reflectance (bands, rows, cols) float32, 0-1, NaN = no data, bands of ``camera``.
+    grid
+        Frame of ``toa``, about 30 m.
+    angles
+        Sun and view angles of the scene.
+    heights
+        Heights (rows, cols) float32 in metres.
+    camera
+        Camera of the scene, for the order of its bands.
+    progress
+        Called with a label and the share done, 0-1.
+    network
+        False classifies by rules and geometry alone.
+    month
+        Month of the observation, 1-12, which limits where snow can lie; None leaves it open.
+    model
+        Network to use instead of the default one.
+    """
+    names = [band.name for band in camera.bands]
+    image = toa[[names.index(band) for band in ("blue", "green", "red", "nir")]]
+    valid = np.asarray(np.isfinite(image).all(axis=0))
+    flat = rules.is_flat(heights, grid.resolution)
+    can_snow = rules.can_snow_lie(heights, _latitude(grid), month)
+
+    chosen = (model or default_model()) if network else None
+    odds, found = _network(chosen, image, progress)
+    cloud = _probability(odds + rules.cloud_evidence(image, can_snow))
+    snow = rules.is_snow(image, can_snow)
+    water = rules.is_water(image, flat)
+
+    light = angles.on(grid.coarsen(ANGLE_CELL))
+    shadow = _shadow(found, image[3], cloud > 0.5, valid, ~(snow | water), _rays(light, grid))
+    classes = _compose(valid, cloud > 0.5, shadow > 0.5, snow, water)
+    near = _grown(cloud > 0.5, round(ADJACENT_M / grid.resolution))
+    dim = terrain_shadow(heights, grid.resolution, light.sun_azimuth, light.sun_zenith)
+    return SceneQuality(
+        grid,
+        cloud,
+        shadow,
+        classes,
+        _context(flat, can_snow, near, dim),
+        _cloud_shadow_percent(classes),
+        chosen.card.name if chosen else "rules",
+        chosen.card.version if chosen else "1",
+        chosen.card.sha256 if chosen else "",
+    )
+
+
+def _latitude(grid: Grid) -> float:
+    """Return the latitude of the middle of a grid in degrees."""
+    west, south, east, north = grid.bounds
+    to_degrees = Transformer.from_crs(grid.epsg, 4326, always_xy=True)
+    return float(to_degrees.transform((west + east) / 2, (south + north) / 2)[1])
+
+
+def _network(
+    model: MaskModel | None, image: NDArray[np.float32], progress: Progress | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return log-odds of cloud, limited, and the probability of shadow with 0.5 as its limit."""
+    if model is None:
+        return np.full(image.shape[1:], RULES_PRIOR, np.float32), np.zeros_like(image[0])
+    seen = model.probabilities(image, progress)
+    inside = np.clip(seen.cloud, 1e-4, 1 - 1e-4)
+    odds = np.clip(np.log(inside / (1 - inside)), *NETWORK_ODDS)
+    weighted = seen.shadow / (seen.shadow + np.float32(SHADOW_ODDS) * (1 - seen.shadow))
+    return np.asarray(odds, np.float32), np.asarray(weighted, np.float32)
+
+
+def _probability(odds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the probability (0-1) of log-odds, NaN kept."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), np.float32)
+
+
+def _rays(light: Angles, grid: Grid) -> Rays:
+    """Return the displacement of shadows over the cells of the scene."""
+    return Rays.of(
+        (light.sun_azimuth, light.sun_zenith),
+        (light.view_azimuth, light.view_zenith),
+        ANGLE_CELL,
+        grid.resolution,
+    )
+
+
+def _shadow(
+    found: NDArray[np.float32],
+    nir: NDArray[np.float32],
+    cloud: NDArray[np.bool_],
+    valid: NDArray[np.bool_],
+    land: NDArray[np.bool_],
+    rays: Rays,
+) -> NDArray[np.float32]:
+    """Return the probability of shadow: what the network found, judged and completed by geometry.
+
+    Shadow that no cloud can reach, or that is no darker than its surroundings, is dropped. Where
+    an object's shadow must lie and the ground is dark, it is added.
+    """
+    dark = dark_ground(nir, valid & land & ~cloud & (found < 0.2))
+    shadows = match_shadows(cloud, dark & (land | (found > 0.5)), valid, rays)
+    confirmed = np.where(shadows.reachable & dark, found, np.float32(0))
+    added = shadows.matched & dark & land
+    shadow = np.where(added, np.maximum(confirmed, np.float32(MATCHED_SHADOW)), confirmed)
+    return np.where(valid, shadow, np.float32(np.nan))
+
+
+def _grown(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
+    """Return a mask with the pixels up to ``pixels`` away along rows and columns."""
+    square = ndimage.maximum_filter(mask.view(np.uint8), 2 * pixels + 1)
+    return np.asarray(square, np.bool_)
+
+
+def _context(
+    flat: NDArray[np.bool_],
+    can_snow: NDArray[np.bool_],
+    near: NDArray[np.bool_],
+    dim: NDArray[np.bool_],
+) -> NDArray[np.uint8]:
+    """Return the ``Context`` bits of each pixel."""
+    bits = flat * np.uint8(Context.FLAT)
+    bits |= can_snow * np.uint8(Context.CAN_SNOW)
+    bits |= near * np.uint8(Context.CLOUD_ADJACENT)
+    bits |= dim * np.uint8(Context.TERRAIN_SHADOW)
+    return bits
+
+
+def _cloud_shadow_percent(classes: NDArray[np.uint8]) -> float:
+    """Return the share of cloud and shadow among valid pixels, 0 where there are none."""
+    counts = np.bincount(classes.ravel(), minlength=len(MaskClass))
+    hidden = counts[MaskClass.CLOUD] + counts[MaskClass.CLOUD_SHADOW]
+    return float(100 * hidden / max(counts[MaskClass.CLEAR :].sum(), 1))
+
+
+def _compose(
+    valid: NDArray[np.bool_],
+    cloud: NDArray[np.bool_],
+    shadow: NDArray[np.bool_],
+    snow: NDArray[np.bool_],
+    water: NDArray[np.bool_],
+) -> NDArray[np.uint8]:
+    """Return the class of each pixel; later assignments win, against ``MASK_ORDER``."""
+    classes = np.full(valid.shape, MaskClass.CLEAR, np.uint8)
+    classes[water] = MaskClass.WATER
+    classes[snow] = MaskClass.SNOW
+    classes[shadow] = MaskClass.CLOUD_SHADOW
+    classes[cloud] = MaskClass.CLOUD
+    classes[~valid] = MaskClass.FILL
+    return classes
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """What is known of some full rows of a tile; arrays are (rows of the strip, cols).
+
+    ``cloud`` and ``shadow`` are probabilities, NaN outside the look grid's data; ``snow`` and
+    ``water`` are what the rules see at the tile's pixel size, whatever lies above.
+    """
+
+    rows: slice
+    cloud: NDArray[np.float32]
+    shadow: NDArray[np.float32]
+    snow: NDArray[np.bool_]
+    water: NDArray[np.bool_]
+    context: NDArray[np.uint8]
+
+
+def strips(quality: SceneQuality, toa: NDArray[np.uint16], grid: Grid) -> Iterator[Strip]:
+    """Yield a tile strip by strip.
+
+    Parameters
+    ----------
+    quality
+        The classified scene.
+    toa
+        Encoded TOA reflectance (bands, rows, cols) uint16, steps of 1e-4, 0 = no data; the
+        first four bands are blue, green, red and near infrared.
+    grid
+        Frame of ``toa``.
+    """
+    cloud, shadow = (GroundField(quality.grid, v) for v in (quality.cloud, quality.shadow))
+    context = GroundField(quality.grid, quality.context)
+    for top in range(0, grid.rows, STRIP_ROWS):
+        rows = slice(top, min(top + STRIP_ROWS, grid.rows))
+        frame = grid.window(top, 0, rows.stop - top, grid.cols)
+        image = toa[:4, rows] * np.float32(REFLECTANCE_SCALE)
+        known = context.on(frame, nearest=True)
+        yield Strip(
+            rows,
+            cloud.on(frame),
+            shadow.on(frame),
+            rules.is_snow(image, known & Context.CAN_SNOW != 0),
+            rules.is_water(image, known & Context.FLAT != 0),
+            known,
+        )
+
+
+def tile_mask(quality: SceneQuality, toa: NDArray[np.uint16], grid: Grid) -> NDArray[np.uint8]:
+    """Return the ``mask`` asset of a tile, uint8 (rows, cols) of ``MaskClass``.
+
+    Parameters
+    ----------
+    quality
+        The classified scene.
+    toa
+        Encoded TOA reflectance (bands, rows, cols) uint16, 0 = no data.
+    grid
+        Frame of ``toa``.
+    """
+    mask = np.empty(grid.shape, np.uint8)
+    for strip in strips(quality, toa, grid):
+        mask[strip.rows] = _compose(
+            toa[0, strip.rows] != 0,
+            strip.cloud > 0.5,
+            strip.shadow > 0.5,
+            strip.snow,
+            strip.water,
+        )
+    return mask
