@@ -1,0 +1,68 @@
+"""Values on a coarse ground grid that can be read on any other grid."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.errors import GeometryError
+from catalog.grid import Grid
+from processing.geometry.lattice import Lattice
+
+
+@dataclass(frozen=True, slots=True)
+class GroundField:
+    """A quantity on the ground, e.g. the aerosol optical depth at 512 m.
+
+    ``values`` has shape (rows, cols) or (layers, rows, cols) and belongs to the cell centres of
+    ``grid``; NaN = no value.
+    """
+
+    grid: Grid
+    values: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        if self.values.ndim not in (2, 3) or self.values.shape[-2:] != self.grid.shape:
+            raise GeometryError(
+                f"field of shape {self.values.shape} on a grid of {self.grid.shape}: "
+                "rows and columns must be equal"
+            )
+
+    def on(self, target: Grid, *, nearest: bool = False) -> NDArray[Any]:
+        """Return the field on another grid, also of another UTM zone.
+
+        Parameters
+        ----------
+        target
+            The wanted grid. Beyond the outermost cell centres their values are kept.
+        nearest
+            Take the nearest value, for coded values; the dtype is kept.
+
+        Returns
+        -------
+        ndarray
+            Shape (rows, cols) or (layers, rows, cols) of ``target``. Bilinear in float32; a NaN
+            neighbour is left out, all four NaN give NaN.
+        """
+        same_zone = target.epsg == self.grid.epsg
+        lattice = Lattice.affine(target) if same_zone else Lattice.over(target)
+        row, col = self._position(lattice, same_zone)
+        layers = np.atleast_3d(self.values.T).T
+        if nearest:
+            out = lattice.pick(layers, row, col)
+        else:
+            out = lattice.sample(layers.astype(np.float32, copy=False), row, col)
+        return out.reshape(self.values.shape[:-2] + target.shape)
+
+    def _position(
+        self, lattice: Lattice, same_zone: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return where the nodes of the target lie in this field, as cell-centre indices."""
+        if not same_zone:
+            return self.grid.rowcol(*lattice.lonlat())
+        target, row, col = lattice.grid, *lattice.nodes()
+        ratio = target.resolution / self.grid.resolution
+        down = (self.grid.uly - target.uly) / self.grid.resolution
+        right = (target.ulx - self.grid.ulx) / self.grid.resolution
+        return (row + 0.5) * ratio + down - 0.5, (col + 0.5) * ratio + right - 0.5
