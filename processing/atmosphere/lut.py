@@ -1,0 +1,359 @@
+"""The shipped look-up table, as one camera sees it.
+
+Monochromatic terms (see ``lutbuild``) are averaged over each band's response times the solar
+spectrum, and read at any sun and view angle, pressure and optical depth: cubic in the angles
+and in optical depth (linear is not enough), quadratic in pressure. Reading costs microseconds
+a point: it belongs on coarse grids, never on pixels.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import as_file, files
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import CubicSpline
+
+from catalog.errors import AtmosphereError
+from processing.sensors import spectral_response
+
+FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+
+_ARRAYS = ("path", "polarisation", "transmittance", "albedo")
+_AXES = ("wavelengths_nm", "pressure_hpa", "aod", "sza_deg", "vza_deg", "raa_deg")
+STANDARD_PRESSURE_HPA = 1013.25
+_PRESSURE_SCALE_M = 8434.0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Terms of a Lambertian ground under an atmosphere without gases, shape (bands, ...), float32.
+
+    TOA reflectance is ``path + transmittance * rho / (1 - albedo * rho)``; ``transmittance`` is
+    that of the way down times that of the way up. NaN where an input was NaN.
+    """
+
+    path: Float32Array
+    transmittance: Float32Array
+    albedo: Float32Array
+
+    def reflectance(self, ground: ArrayLike) -> Float32Array:
+        """Return the reflectance above a ground of reflectance ``ground`` (bands, ...)."""
+        rho = np.asarray(ground, dtype=np.float32)
+        return self.path + self.transmittance * rho / (1 - self.albedo * rho)
+
+    def ground(self, reflectance: ArrayLike) -> Float32Array:
+        """Return the ground reflectance below a gas-free TOA reflectance (bands, ...)."""
+        signal = (np.asarray(reflectance, dtype=np.float32) - self.path) / self.transmittance
+        return np.asarray(signal / (1 + self.albedo * signal))
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One model in the bands of one camera; optical depth is the last axis of every array.
+
+    ``path`` (band, pressure, sza, vza, raa, aod), ``transmittance`` (band, pressure, sza, aod)
+    one way, ``albedo`` (band, pressure, aod), float32.
+    """
+
+    axes: dict[str, FloatArray]
+    path: Float32Array
+    transmittance: Float32Array
+    albedo: Float32Array
+
+
+@dataclass(frozen=True, slots=True)
+class CameraLut:
+    """The look-up table of one camera.
+
+    ``models`` are the aerosol models it holds, ``content_hash`` the SHA-256 over the tables,
+    which goes into the provenance of a product.
+    """
+
+    camera: str
+    models: tuple[str, ...]
+    content_hash: str
+
+    def aod_nodes(self, model: str) -> FloatArray:
+        """Optical depths at 550 nm between which the table interpolates, ascending from 0."""
+        return _table(self.camera, self._known(model)).axes["aod"]
+
+    def terms(
+        self,
+        model: str,
+        *,
+        sza: ArrayLike,
+        vza: ArrayLike,
+        raa: ArrayLike,
+        pressure_hpa: ArrayLike,
+        aod: ArrayLike,
+    ) -> Terms:
+        """Return the terms at points whose inputs broadcast to one shape.
+
+        Parameters
+        ----------
+        model
+            Name of an aerosol model of this table.
+        sza, vza
+            Sun and view zenith angle, degrees, 0 to 75 and 0 to 48.
+        raa
+            Relative azimuth, degrees, 0 (sun behind the sensor) to 180.
+        pressure_hpa
+            Surface pressure, 440 to 1040 hPa.
+        aod
+            Optical depth at 550 nm, 0 to 2.
+
+        Returns
+        -------
+        Terms of shape (bands, *points); NaN where an input is NaN.
+
+        Raises
+        ------
+        AtmosphereError
+            A value lies outside the table, or the model is not in it.
+        """
+        *geometry, optical_depth = np.broadcast_arrays(sza, vza, raa, pressure_hpa, aod)
+        nodes = self.node_terms(
+            model, sza=geometry[0], vza=geometry[1], raa=geometry[2], pressure_hpa=geometry[3]
+        )
+        axis = self.aod_nodes(model)
+        index, weight = _cubic(axis, _inside("optical depth", optical_depth, axis))
+
+        def at(values: Float32Array) -> Float32Array:
+            picked = np.take_along_axis(values, index[np.newaxis], axis=-1)
+            return np.asarray(np.sum(picked * weight, axis=-1, dtype=np.float32))
+
+        return Terms(at(nodes.path), at(nodes.transmittance), at(nodes.albedo))
+
+    def node_terms(
+        self,
+        model: str,
+        *,
+        sza: ArrayLike,
+        vza: ArrayLike,
+        raa: ArrayLike,
+        pressure_hpa: ArrayLike,
+    ) -> Terms:
+        """Return the terms at all optical depths of ``aod_nodes``, shape (bands, *points, nodes).
+
+        Parameters and errors are those of :meth:`terms`.
+        """
+        table = _table(self.camera, self._known(model))
+        inputs = np.broadcast_arrays(sza, vza, raa, pressure_hpa)
+        flat = [np.asarray(value, dtype=np.float64).ravel() for value in inputs]
+        sun, view, azimuth, pressure = (
+            _inside(name, value, table.axes[axis])
+            for name, value, axis in zip(
+                ("sun zenith angle", "view zenith angle", "relative azimuth", "pressure"),
+                flat,
+                ("sza_deg", "vza_deg", "raa_deg", "pressure_hpa"),
+                strict=True,
+            )
+        )
+        pressure_weight = _quadratic(table.axes["pressure_hpa"], pressure)
+        sun_index, sun_weight = _cubic(table.axes["sza_deg"], sun)
+        up_index, up_weight = _cubic(table.axes["sza_deg"], view)
+        path = _interpolate_path(
+            table.path,
+            pressure_weight,
+            (sun_index, sun_weight),
+            _cubic(table.axes["vza_deg"], view),
+            _cubic(table.axes["raa_deg"], azimuth),
+        )
+        down = _interpolate_way(table.transmittance, pressure_weight, sun_index, sun_weight)
+        up = _interpolate_way(table.transmittance, pressure_weight, up_index, up_weight)
+        albedo = np.einsum("np,bpa->bna", pressure_weight, table.albedo)
+        shape = (table.path.shape[0], *inputs[0].shape, table.axes["aod"].size)
+        return Terms(
+            path.reshape(shape),
+            (down * up).reshape(shape),
+            albedo.astype(np.float32).reshape(shape),
+        )
+
+    def _known(self, model: str) -> str:
+        if model not in self.models:
+            raise AtmosphereError(
+                f"the look-up table has no aerosol model {model!r}; it holds "
+                f"{', '.join(self.models)}"
+            )
+        return model
+
+
+@cache
+def camera_lut(camera_name: str) -> CameraLut:
+    """Return the shipped table of a camera, e.g. "GF1WFV1"; models are read when first used.
+
+    Raises
+    ------
+    UnknownSensorError
+        There are no tables for the camera.
+    AtmosphereError
+        The package holds no look-up table.
+    """
+    spectral_response(camera_name)
+    folder = files("processing.data").joinpath("lut")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".npz"))
+    if not names:
+        raise AtmosphereError(f"{folder} holds no look-up table; install the package again")
+    models = tuple(name.removesuffix(".npz") for name in names)
+    digest = hashlib.sha256("".join(_stored_hash(model) for model in models).encode())
+    return CameraLut(camera_name, models, digest.hexdigest())
+
+
+def surface_pressure_hpa(height_m: ArrayLike) -> FloatArray:
+    """Return the mean pressure at a height, 1013.25 exp(-z / 8434 m), within 440 to 1040 hPa.
+
+    Heights above the ellipsoid do: 50 m between it and the sea are 0.6 % of pressure. Ground
+    above 7 km keeps the pressure of 7 km. NaN stays NaN.
+    """
+    height = np.asarray(height_m, dtype=np.float64)
+    return np.clip(STANDARD_PRESSURE_HPA * np.exp(-height / _PRESSURE_SCALE_M), 440.0, 1040.0)
+
+
+def relative_azimuth_deg(sun_azimuth: ArrayLike, view_azimuth: ArrayLike) -> FloatArray:
+    """Return the angle between two azimuths, 0 to 180 degrees; 0 is backscatter."""
+    difference = np.asarray(sun_azimuth, np.float64) - np.asarray(view_azimuth, np.float64)
+    return np.abs((difference + 180.0) % 360.0 - 180.0)
+
+
+def content_hash(parts: dict[str, NDArray[np.generic]]) -> str:
+    """Return the SHA-256 of named arrays, independent of file format and compression."""
+    digest = hashlib.sha256()
+    for name in sorted(parts):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(parts[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _stored_hash(model: str) -> str:
+    resource = files("processing.data").joinpath(f"lut/{model}.npz")
+    with as_file(resource) as path, np.load(path) as stored:
+        return str(stored["content_hash"])
+
+
+@cache
+def _spectral(model: str) -> dict[str, NDArray[np.generic]]:
+    """Read a shipped table and hold it to its hash."""
+    resource = files("processing.data").joinpath(f"lut/{model}.npz")
+    with as_file(resource) as path, np.load(path) as stored:
+        parts = {name: stored[name] for name in (*_ARRAYS, *_AXES)}
+        wanted = str(stored["content_hash"])
+    found = content_hash(parts)
+    if found != wanted:
+        raise AtmosphereError(
+            f"lut/{model}.npz is damaged: content hash {found[:12]}, {wanted[:12]} wanted; "
+            "install the package again"
+        )
+    return parts
+
+
+@cache
+def _table(camera_name: str, model: str) -> _Table:
+    """Average a spectral table over the bands of a camera.
+
+    Path and albedo are interpolated between nodes as multiples of wavelength to the power -3,
+    between Rayleigh and haze. A band's one-way transmittance is the root of the mean square, so
+    that equal ways down and up give the band mean of the product.
+    """
+    parts = _spectral(model)
+    axes = {name: np.asarray(parts[name], dtype=np.float64) for name in _AXES}
+    steep = _band_weights(camera_name, axes["wavelengths_nm"], -3.0)
+    flat = _band_weights(camera_name, axes["wavelengths_nm"], 0.0)
+    path = parts["path"].astype(np.float64) + parts["polarisation"].astype(np.float64)
+    way = np.tensordot(flat, np.square(parts["transmittance"].astype(np.float64)), axes=1)
+    return _Table(
+        axes,
+        np.ascontiguousarray(np.moveaxis(np.tensordot(steep, path, axes=1), 2, -1), np.float32),
+        np.ascontiguousarray(np.moveaxis(np.sqrt(way), 2, -1), np.float32),
+        np.tensordot(steep, parts["albedo"].astype(np.float64), axes=1).astype(np.float32),
+    )
+
+
+def _band_weights(camera_name: str, nodes_nm: FloatArray, power: float) -> FloatArray:
+    """Weights (bands, nodes) that turn node values into band means.
+
+    Between nodes a value divided by wavelength**power follows a cubic spline in ln(wavelength).
+    """
+    wavelength, response = spectral_response(camera_name)
+    basis = CubicSpline(np.log(nodes_nm), np.diag(nodes_nm**-power))(np.log(wavelength))
+    weight = response * solar_irradiance(wavelength)
+    weight = weight / weight.sum(axis=1, keepdims=True)
+    return np.asarray((weight * wavelength**power) @ basis)
+
+
+def solar_irradiance(wavelength_nm: FloatArray) -> FloatArray:
+    """Return the shape of the solar spectrum, W m-2 nm-1 at 1 au, 380 to 1070 nm."""
+    with files("processing.data").joinpath("solar_spectrum.csv").open() as file:
+        table = np.loadtxt(file, delimiter=",", skiprows=4)
+    return np.asarray(np.interp(wavelength_nm, table[:, 0], table[:, 1]))
+
+
+def _inside(name: str, values: NDArray[np.generic], axis: FloatArray) -> FloatArray:
+    """Return values as float64, or raise where one is beyond the axis by more than rounding."""
+    numbers = np.asarray(values, dtype=np.float64)
+    low, high = axis[0] - 1e-6, axis[-1] + 1e-6
+    outside = (numbers < low) | (numbers > high)
+    if outside.any():
+        seen = numbers[outside].flat[0]
+        raise AtmosphereError(
+            f"{name} {seen:.3f} is outside the look-up table, which covers "
+            f"{axis[0]:g} to {axis[-1]:g}"
+        )
+    return numbers
+
+
+def _cubic(axis: FloatArray, values: FloatArray) -> tuple[NDArray[np.intp], Float32Array]:
+    """Indices and weights (..., 4) of Lagrange interpolation through the four nearest nodes."""
+    first = np.clip(np.searchsorted(axis, values) - 2, 0, axis.size - 4)
+    index = first[..., np.newaxis] + np.arange(4)
+    return index, _lagrange(axis[index], values)
+
+
+def _quadratic(axis: FloatArray, values: FloatArray) -> Float32Array:
+    """Weights (..., 3) of Lagrange interpolation through an axis of three nodes."""
+    return _lagrange(np.broadcast_to(axis, (*values.shape, axis.size)), values)
+
+
+def _lagrange(nodes: FloatArray, values: FloatArray) -> Float32Array:
+    weights = np.ones(nodes.shape)
+    for i in range(nodes.shape[-1]):
+        for j in range(nodes.shape[-1]):
+            if i != j:
+                weights[..., i] *= (values - nodes[..., j]) / (nodes[..., i] - nodes[..., j])
+    return weights.astype(np.float32)
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+def _interpolate_path(table, pressure, sun, view, azimuth):  # type: ignore[no-untyped-def]
+    """Sum the table (band, pressure, sza, vza, raa, aod) at points; returns (band, point, aod)."""
+    bands, pressures, _, _, _, depths = table.shape
+    points = pressure.shape[0]
+    out = np.zeros((bands, points, depths), dtype=np.float32)
+    for band in range(bands):
+        for n in range(points):
+            total = out[band, n]
+            for p in range(pressures):
+                for i in range(4):
+                    w_sun = pressure[n, p] * sun[1][n, i]
+                    for j in range(4):
+                        w_view = w_sun * view[1][n, j]
+                        for k in range(4):
+                            weight = w_view * azimuth[1][n, k]
+                            row = table[band, p, sun[0][n, i], view[0][n, j], azimuth[0][n, k]]
+                            for a in range(depths):
+                                total[a] += weight * row[a]
+    return out
+
+
+def _interpolate_way(
+    table: Float32Array, pressure: Float32Array, index: NDArray[np.intp], weight: Float32Array
+) -> Float32Array:
+    """One-way transmittance (band, pressure, sza, aod) at points; returns (band, point, aod)."""
+    out = np.zeros((table.shape[0], index.shape[0], table.shape[-1]), dtype=np.float32)
+    for p in range(pressure.shape[1]):
+        for i in range(4):
+            out += (pressure[:, p] * weight[:, i])[:, np.newaxis] * table[:, p, index[:, i]]
+    return out
