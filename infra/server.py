@@ -1,0 +1,179 @@
+"""`gfard serve`: database, catalogue, portal, files and tiler behind one port."""
+
+import errno
+import logging
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from catalog.errors import ServiceError
+from infra.database import database
+from infra.parts import Part, Site, build
+from infra.roles import Dsns
+from infra.settings import InfraSettings
+from infra.supervise import Command, supervise
+
+_BACKLOG = 512
+_READY_WITHIN_S = 120
+
+_LOGGER = logging.getLogger(__name__)
+
+# Tiles are read from local files whose folders need not be listed; a bad stored href reaches
+# nothing but TIFFs.
+_GDAL = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_CACHEMAX": "256",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff",
+}
+
+
+def serve(
+    settings: InfraSettings,
+    *,
+    single: bool = False,
+    part: Part = Part.ALL,
+    ready: Callable[[str], None] = lambda address: None,
+) -> None:
+    """Serve until interrupted (Ctrl-C, SIGTERM or SIGHUP), then stop everything started here.
+
+    Parameters
+    ----------
+    settings
+        Options of the platform.
+    single
+        Serve from this one process, instead of worker processes watched by it.
+    part
+        Serve only one part, in this process; for containers behind a front of their own.
+    ready
+        Called once with the address when the platform answers.
+
+    Raises
+    ------
+    ServiceError
+        Port taken, no database, or a process that does not stay alive.
+    CatalogError
+        The database cannot be brought to the wanted pgSTAC.
+    """
+    with listen(settings.host, settings.port) as listener, _stopped_by_signals() as stop:
+        address = settings.address(listener.getsockname()[1])
+        with database(settings) as dsns:
+            _announce(listener, part, address, ready, stop)
+            if single or part is not Part.ALL:
+                from infra.worker import run
+
+                run(build(part, Site(settings, dsns.read_dsn, address)), listener)
+            else:
+                _supervised(settings, dsns, address, listener, stop)
+
+
+@contextmanager
+def listen(host: str, port: int) -> Iterator[socket.socket]:
+    """Hold a listening TCP socket.
+
+    Raises
+    ------
+    ServiceError
+        The port is taken, or may not be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = "is taken by another program" if taken else f"cannot be used ({error.strerror})"
+        raise ServiceError(
+            f"port {port} of {host or 'this machine'} {reason}: choose another with --port or "
+            "GFARD_PORT"
+        ) from error
+    with listener:
+        yield listener
+
+
+def _supervised(
+    settings: InfraSettings,
+    dsns: Dsns,
+    address: str,
+    listener: socket.socket,
+    stop: threading.Event,
+) -> None:
+    """Run catalogue and tiler as processes of their own.
+
+    The sockets are held here, so that while a process is restarted its callers wait instead of
+    being refused.
+    """
+    environment = settings.for_workers(dsns, address)
+    with listen("127.0.0.1", 0) as tiles:
+        tiles_address = f"http://127.0.0.1:{tiles.getsockname()[1]}"
+        catalog = ("catalog", "--fd", str(listener.fileno()), "--tiles", tiles_address)
+        tiler = ("tiler", "--fd", str(tiles.fileno()))
+        commands = [
+            Command(f"catalog {n}", _worker(*catalog), environment, (listener.fileno(),))
+            for n in range(1, settings.catalog_workers + 1)
+        ] + [
+            Command(f"tiler {n}", _worker(*tiler), {**environment, **_GDAL}, (tiles.fileno(),))
+            for n in range(1, settings.tiler_workers + 1)
+        ]
+        supervise(commands, stop)
+
+
+def _worker(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "infra.worker", *arguments)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """Give an event that the usual signals set; they no longer end the process at once."""
+    stop = threading.Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _announce(
+    listener: socket.socket,
+    part: Part,
+    address: str,
+    ready: Callable[[str], None],
+    stop: threading.Event,
+) -> None:
+    """Call `ready` from a thread once every part answers."""
+    host, port = listener.getsockname()[:2]
+    local = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    paths = ["/healthz"] if part is Part.CATALOG else ["/healthz", "/tiles/healthz"]
+
+    def watch() -> None:
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while not stop.is_set() and time.monotonic() < deadline:
+            if all(_answers(local + path) for path in paths):
+                ready(address)
+                return
+            time.sleep(0.2)
+        if not stop.is_set():
+            _LOGGER.error("%s does not answer after %d s", local, _READY_WITHIN_S)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _answers(url: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=_READY_WITHIN_S) as response:
+            status: int = response.status
+    except (urllib.error.URLError, OSError):
+        return False
+    return status == 200

@@ -1,0 +1,95 @@
+"""What the command line shows people: progress bars and tables, all on standard error."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from infra.demo import DemoReport
+    from infra.doctor import Finding
+    from processing.result import SceneResult
+
+console = Console(stderr=True, highlight=False)
+
+_MARKS = {True: "[green]ok[/]", False: "[red]missed[/]", None: ""}
+
+
+@contextmanager
+def scene_bars() -> Iterator[Callable[[str, str, float], None]]:
+    """Show one bar for each scene; the callback takes scene, step and share done (0 to 1)."""
+    with _progress(BarColumn(bar_width=28)) as progress:
+        tasks = {}
+
+        def advance(scene: str, step: str, share: float) -> None:
+            if scene not in tasks:
+                tasks[scene] = progress.add_task(scene, total=1.0, step=step)
+            progress.update(tasks[scene], completed=share, step=step)
+
+        yield advance
+
+
+@contextmanager
+def steps(title: str) -> Iterator[Callable[[str], None]]:
+    """Show what is being worked on; the callback takes the name of the present step."""
+    with _progress() as progress:
+        task = progress.add_task(title, total=None, step="")
+        yield lambda step: progress.update(task, step=step)
+
+
+@contextmanager
+def count(title: str) -> Iterator[Callable[[int], None]]:
+    """Show how many are done; the callback takes the number so far."""
+    with steps(title) as step:
+        yield lambda number: step(str(number))
+
+
+def demo_table(report: "DemoReport") -> Table:
+    """Lay out the comparison of the demonstration's products with the truth."""
+    table = Table(title="Products against the truth", title_justify="left")
+    for name in ("item", "figure", "value", "bar", ""):
+        table.add_column(name, justify="right" if name in ("value", "bar") else "left")
+    for scene in report.scenes:
+        for item, rows in scene.rows.items():
+            for n, row in enumerate(rows):
+                bar = "" if row.bar is None else f"{row.bar:g}"
+                value = f"{row.value:.4g} {row.unit}".strip()
+                table.add_row("" if n else item, row.name, value, bar, _MARKS[row.ok])
+            table.add_section()
+    return table
+
+
+def findings_table(findings: "Sequence[Finding]") -> Table:
+    """Lay out what is installed and what is missing."""
+    table = Table(title="What this machine has", title_justify="left")
+    for name in ("", "what", "found", "needed for", "how to get it"):
+        table.add_column(name, overflow="fold")
+    for finding in findings:
+        bad = "[red]missing[/]" if finding.required else "[yellow]absent[/]"
+        mark = "[green]ok[/]" if finding.ok else bad
+        table.add_row(mark, finding.name, finding.found, finding.needed_for, finding.hint)
+    return table
+
+
+def timings_table(result: "SceneResult") -> Table:
+    """Lay out CPU seconds of a scene by step."""
+    table = Table(title=f"{result.package}: CPU seconds by step", title_justify="left")
+    table.add_column("step")
+    table.add_column("s", justify="right")
+    for step, seconds in result.timings.items():
+        table.add_row(step, f"{seconds:.1f}")
+    return table
+
+
+def _progress(*columns: BarColumn) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        *columns,
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[step]}[/]"),
+        console=console,
+    )

@@ -1,0 +1,64 @@
+"""A process that serves one part of the platform on a socket it was handed.
+
+Started by the supervisor as ``python -m infra.worker PART --fd N``. It ends when its standard
+input closes, so that it never outlives a supervisor that was killed.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from infra.parts import Part, Site, build
+from infra.settings import InfraSettings
+
+_GRACE_S = 5
+
+
+def run(app: ASGIApp, listener: socket.socket) -> None:
+    """Serve an application on a listening socket until the process is asked to end."""
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve the part named on the command line."""
+    parser = argparse.ArgumentParser(prog="infra.worker")
+    parser.add_argument("part", type=Part, choices=list(Part))
+    parser.add_argument("--fd", type=int, required=True, help="listening socket")
+    parser.add_argument("--tiles", help="address of the tiler to pass /tiles on to")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    settings = InfraSettings()
+    read = settings.database_read_url
+    if read is None or settings.public_url is None:
+        parser.error("wanted GFARD_DATABASE_READ_URL and GFARD_PUBLIC_URL in the environment")
+    threading.Thread(target=_end_with_supervisor, daemon=True).start()
+    site = Site(settings, read.get_secret_value(), settings.public_url)
+    app = build(options.part, site, tiles=options.tiles)
+    run(app, socket.socket(fileno=options.fd))
+
+
+def _end_with_supervisor() -> None:
+    """Wait for the end of standard input, which the supervisor holds open."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()
