@@ -117,32 +117,69 @@ def look(
     """
     names = [band.name for band in camera.bands]
     image = toa[[names.index(band) for band in ("blue", "green", "red", "nir")]]
-    valid = np.asarray(np.isfinite(image).all(axis=0))
     flat = rules.is_flat(heights, grid.resolution)
     can_snow = rules.can_snow_lie(heights, _latitude(grid), month)
-
-    chosen = (model or default_model()) if network else None
-    odds, found = _network(chosen, image, progress)
-    cloud = _probability(odds + rules.cloud_evidence(image, can_snow))
-    snow = rules.is_snow(image, can_snow)
-    water = rules.is_water(image, flat)
-
     light = angles.on(grid.coarsen(ANGLE_CELL))
-    shadow = _shadow(found, image[3], cloud > 0.5, valid, ~(snow | water), _rays(light, grid))
-    classes = _compose(valid, cloud > 0.5, shadow > 0.5, snow, water)
-    near = _grown(cloud > 0.5, round(ADJACENT_M / grid.resolution))
+    chosen = (model or default_model()) if network else None
+    seen = classify(image, flat, can_snow, _rays(light, grid), chosen, progress)
+    near = _grown(seen.classes == MaskClass.CLOUD, round(ADJACENT_M / grid.resolution))
     dim = terrain_shadow(heights, grid.resolution, light.sun_azimuth, light.sun_zenith)
     return SceneQuality(
         grid,
-        cloud,
-        shadow,
-        classes,
+        seen.cloud,
+        seen.shadow,
+        seen.classes,
         _context(flat, can_snow, near, dim),
-        _cloud_shadow_percent(classes),
+        _cloud_shadow_percent(seen.classes),
         chosen.card.name if chosen else "rules",
         chosen.card.version if chosen else "1",
         chosen.card.sha256 if chosen else "",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """Probabilities of cloud and shadow, float32, NaN = no data, and the classes, uint8.
+
+    All (rows, cols); ``classes`` holds ``MaskClass``.
+    """
+
+    cloud: NDArray[np.float32]
+    shadow: NDArray[np.float32]
+    classes: NDArray[np.uint8]
+
+
+def classify(
+    image: NDArray[np.float32],
+    flat: NDArray[np.bool_],
+    can_snow: NDArray[np.bool_],
+    rays: Rays | None,
+    model: MaskModel | None,
+    progress: Progress | None = None,
+) -> Classified:
+    """Classify blue, green, red and near infrared by network, rules and geometry together.
+
+    Parameters
+    ----------
+    image
+        TOA reflectance (4, rows, cols) float32, 0-1, NaN = no data, pixels of about 30 m.
+    flat, can_snow
+        Where water and snow can lie, (rows, cols).
+    rays
+        Displacement of shadows; None where sun and view are unknown, then any dark ground may
+        be shadow and none is added.
+    model
+        The network; None works by rules and geometry alone.
+    progress
+        Called with a label and the share done, 0-1.
+    """
+    valid = np.asarray(np.isfinite(image).all(axis=0))
+    odds, found = _network(model, image, progress)
+    cloud = _probability(odds + rules.cloud_evidence(image, can_snow))
+    snow = rules.is_snow(image, can_snow)
+    water = rules.is_water(image, flat)
+    shadow = _shadow(found, image[3], cloud > 0.5, valid, ~(snow | water), rays)
+    return Classified(cloud, shadow, _compose(valid, cloud > 0.5, shadow > 0.5, snow, water))
 
 
 def _latitude(grid: Grid) -> float:
@@ -186,7 +223,7 @@ def _shadow(
     cloud: NDArray[np.bool_],
     valid: NDArray[np.bool_],
     land: NDArray[np.bool_],
-    rays: Rays,
+    rays: Rays | None,
 ) -> NDArray[np.float32]:
     """Return the probability of shadow: what the network found, judged and completed by geometry.
 
@@ -194,10 +231,12 @@ def _shadow(
     an object's shadow must lie and the ground is dark, it is added.
     """
     dark = dark_ground(nir, valid & land & ~cloud & (found < 0.2))
-    shadows = match_shadows(cloud, dark & (land | (found > 0.5)), valid, rays)
-    confirmed = np.where(shadows.reachable & dark, found, np.float32(0))
-    added = shadows.matched & dark & land
-    shadow = np.where(added, np.maximum(confirmed, np.float32(MATCHED_SHADOW)), confirmed)
+    shadow = np.where(dark, found, np.float32(0))
+    if rays is not None:
+        shadows = match_shadows(cloud, dark & (land | (found > 0.5)), valid, rays)
+        shadow[~shadows.reachable] = 0
+        added = shadows.matched & dark & land
+        shadow[added] = np.maximum(shadow[added], np.float32(MATCHED_SHADOW))
     return np.where(valid, shadow, np.float32(np.nan))
 
 
