@@ -1,0 +1,198 @@
+"""The STAC API: what it advertises works, its links hold below a prefix, its answers are fast."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pystac
+import pytest
+from starlette.testclient import TestClient
+
+from catalog.load import load, published_item
+from catalog.product import ItemId
+from catalog.settings import CatalogSettings
+from catalog.store import StoredItem, relative_folder
+from catalog.web.api import create_app
+from infra.roles import Dsns
+from tests.catalog_products import document, facts
+
+pytestmark = pytest.mark.integration
+
+URL = "http://ard.example.org"
+WEST = -150.0
+"""Where these items lie, so that those of other tests are not found."""
+BOX = "-151,44,-148,45"
+COUNT = 12
+
+
+def _published(number: int) -> dict[str, Any]:
+    time = datetime(2016, 3, 1, 3, tzinfo=UTC) + timedelta(days=number)
+    item = document(facts("GF1WFV2", time, "API", cloud=number * 5.0, west=WEST + 0.1 * number))
+    item_id = ItemId.parse(item["id"])
+    return published_item(StoredItem(item_id, relative_folder(item_id), item), URL)
+
+
+@pytest.fixture(scope="module")
+def items(postgres: Dsns) -> list[dict[str, Any]]:
+    published = [_published(number) for number in range(COUNT)]
+    load(postgres.ingest_dsn, iter(published))
+    return published
+
+
+@pytest.fixture(scope="module")
+def client(postgres: Dsns, items: list[dict[str, Any]], tmp_path_factory: Any) -> Iterator[Any]:
+    settings = CatalogSettings(
+        database_url=postgres.read_dsn, store=tmp_path_factory.mktemp("store"), public_url=URL
+    )
+    with TestClient(create_app(settings), base_url=URL, root_path="/stac") as client:
+        yield client
+
+
+def _search(client: TestClient, **body: Any) -> dict[str, Any]:
+    answer = client.post("/stac/search", json={"bbox": [-151, 44, -148, 45], **body})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/geo+json"
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def test_landing_page(client: TestClient) -> None:
+    page = client.get("/stac/").json()
+    assert page["title"] == "Gaofen 16 m Analysis Ready Data"
+    assert page["stac_version"] == "1.1.0"
+    hrefs = {link["href"] for link in page["links"] if link["rel"] in ("self", "search", "data")}
+    assert hrefs == {f"{URL}/stac/", f"{URL}/stac/search", f"{URL}/stac/collections"}
+
+
+def test_every_link_of_the_landing_page_answers(client: TestClient) -> None:
+    for link in client.get("/stac/").json()["links"]:
+        if link.get("method") == "POST":
+            answer = client.post(link["href"], json={})
+        else:
+            answer = client.get(link["href"])
+        assert answer.status_code == 200, link
+
+
+def test_nothing_is_advertised_that_does_not_work(client: TestClient) -> None:
+    classes = client.get("/stac/conformance").json()["conformsTo"]
+    assert any(name.endswith("item-search#filter") for name in classes)
+    assert any(name.endswith("cql2-text") for name in classes)
+    assert not any("query" in name and "simple-query" not in name for name in classes)
+    assert not any("transaction" in name for name in classes)
+
+
+def test_item_comes_back_as_it_was_published(client: TestClient, items: list[Any]) -> None:
+    wanted = items[3]
+    answer = client.get(f"/stac/collections/gf1-wfv-ard/items/{wanted['id']}")
+    assert answer.headers["content-type"] == "application/geo+json"
+    item = answer.json()
+    for key in ("properties", "assets", "geometry", "bbox", "stac_extensions"):
+        assert item[key] == wanted[key]
+    links = {link["rel"]: link["href"] for link in item["links"]}
+    assert links["self"] == f"{URL}/stac/collections/gf1-wfv-ard/items/{wanted['id']}"
+    assert links["xyz"].endswith(
+        "/{z}/{x}/{y}?assets=SR%7Cbidx%3D3%2C2%2C1&rescale=0%2C3000&resampling=bilinear"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("eo:cloud_cover < 12", 3),
+        ("eo:cloud_cover BETWEEN 10 AND 20", 3),
+        ("platform IN ('gaofen-6')", 0),
+        ("\"grid:code\" LIKE 'MGRS-31%' AND datetime >= TIMESTAMP('2016-03-11T00:00:00Z')", 2),
+        ("casei(\"grid:code\") = casei('mgrs-31tcl')", COUNT),
+    ],
+)
+def test_cql2_text(client: TestClient, text: str, expected: int) -> None:
+    query = {"filter": text, "filter-lang": "cql2-text", "bbox": BOX, "limit": 50}
+    answer = client.get("/stac/search", params=query)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["features"]) == expected
+
+
+def test_cql2_json_sort_and_fields(client: TestClient) -> None:
+    found = _search(
+        client,
+        filter={"op": "<=", "args": [{"property": "eo:cloud_cover"}, 10]},
+        sortby=[{"field": "properties.eo:cloud_cover", "direction": "desc"}],
+        fields={"include": ["id", "properties.eo:cloud_cover"]},
+    )
+    clouds = [item["properties"] for item in found["features"]]
+    assert clouds == [{"eo:cloud_cover": cloud} for cloud in (10, 5, 0)]
+
+
+def test_paging_visits_each_item_once(client: TestClient) -> None:
+    seen: list[str] = []
+    url: str | None = f"/stac/collections/gf1-wfv-ard/items?bbox={BOX}&limit=5"
+    while url is not None:
+        page = client.get(url).json()
+        seen += [item["id"] for item in page["features"]]
+        url = next((link["href"] for link in page["links"] if link["rel"] == "next"), None)
+    assert len(seen) == len(set(seen)) == COUNT
+
+
+def test_post_paging_repeats_the_body(client: TestClient) -> None:
+    body: dict[str, Any] = {"limit": 7}
+    first = _search(client, **body)
+    (link,) = [link for link in first["links"] if link["rel"] == "next"]
+    assert link["body"]["bbox"] == [-151, 44, -148, 45]
+    second = client.post(link["href"], json=link["body"]).json()
+    assert len(first["features"]) + len(second["features"]) == COUNT
+
+
+def test_count_only_on_request(client: TestClient) -> None:
+    assert "numberMatched" not in _search(client, limit=1)
+    assert _search(client, limit=1, context=True)["numberMatched"] == COUNT
+    answer = client.get("/stac/search", params={"bbox": BOX, "limit": 1, "context": "true"})
+    assert answer.json()["numberMatched"] == COUNT
+
+
+def test_a_body_cannot_choose_settings_of_the_database(client: TestClient) -> None:
+    found = _search(client, limit=1, conf={"context": "on", "nohydrate": True})
+    assert "numberMatched" not in found
+    assert found["features"][0]["assets"]["SR"]["bands"]
+
+
+def test_collections_and_queryables(client: TestClient) -> None:
+    listed = client.get("/stac/collections").json()["collections"]
+    assert {each["id"] for each in listed} >= {"gf1-wfv-ard", "gf6-wfv-ard"}
+    found = client.get("/stac/collections", params={"q": "violet"}).json()["collections"]
+    assert [each["id"] for each in found] == ["gf6-wfv-ard"]
+    collection = client.get("/stac/collections/gf1-wfv-ard").json()
+    assert collection["renders"]["ndvi"]["colormap_name"] == "rdylgn"
+    schema = client.get("/stac/collections/gf1-wfv-ard/queryables").json()
+    assert schema["properties"]["eo:cloud_cover"]["maximum"] == 100
+
+
+def test_answers_read_as_stac(client: TestClient) -> None:
+    found = _search(client, limit=3)
+    assert len(pystac.ItemCollection.from_dict(found).items) == 3
+    collection = pystac.Collection.from_dict(client.get("/stac/collections/gf6-wfv-ard").json())
+    assert "SR" in collection.item_assets
+
+
+def test_browsers_of_other_sites_may_ask(client: TestClient) -> None:
+    answer = client.get("/stac/collections", headers={"Origin": "https://example.org"})
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/stac/collections/none", 404),
+        ("/stac/collections/gf1-wfv-ard/items/none", 404),
+        ("/stac/search?bbox=1,2", 400),
+        ("/stac/search?filter=%3B%3B&filter-lang=cql2-text", 400),
+        ("/stac/search?datetime=yesterday", 400),
+    ],
+)
+def test_bad_requests_are_refused(client: TestClient, path: str, status: int) -> None:
+    assert client.get(path).status_code == status
+
+
+def test_writing_is_not_offered(client: TestClient, items: list[Any]) -> None:
+    path = f"/stac/collections/gf1-wfv-ard/items/{items[0]['id']}"
+    assert client.delete(path).status_code == 405
+    assert client.post("/stac/collections/gf1-wfv-ard/items", json=items[0]).status_code == 405
