@@ -25,11 +25,11 @@ from processing.sensors import Camera
 
 ANGLE_CELL = 16
 """Pixels of the look grid along one side of a cell of angles."""
-NETWORK_ODDS = (-2.0, 4.0)
+NETWORK_ODDS = (-2.0, 5.0)
 """Log-odds of cloud to which the network's word is limited, so that rules can overrule it."""
-RULES_PRIOR = 0.8
+RULES_PRIOR = 1.0
 """Log-odds of cloud that stand in for the network where it is not used."""
-SHADOW_ODDS = 2.0
+SHADOW_ODDS = 1.2
 """The network's odds of shadow must exceed this: it finds shadow too readily."""
 MATCHED_SHADOW = 0.8
 """Probability of shadow on dark ground where geometry puts the shadow of a cloud."""

@@ -9,7 +9,7 @@ were set on labelled Landsat-8 and Sentinel-2 chips; see ``benchmarks/quality.py
 import numpy as np
 from numpy.typing import NDArray
 
-HOT_NEUTRAL = 0.06
+HOT_NEUTRAL = 0.065
 """HOT at which the rules speak neither for nor against cloud."""
 HOT_WEIGHT = 40.0
 """Log-odds of cloud per unit of HOT."""
