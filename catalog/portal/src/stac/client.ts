@@ -1,0 +1,65 @@
+import { fetchJson } from "../http";
+import type { ItemPage, StacCollection, StacItem, StacLink } from "./types";
+
+/** One page of a search and the way to the next. */
+export interface SearchPage {
+  readonly items: readonly StacItem[];
+  /** Items that match in all, where the server counts them. */
+  readonly matched: number | null;
+  readonly next: PageRequest | null;
+}
+
+/** A search request that can be sent as it is. */
+export interface PageRequest {
+  readonly url: string;
+  readonly body: Record<string, unknown> | null;
+}
+
+/** The few requests that the page makes to a STAC API. */
+export class StacClient {
+  constructor(readonly root: string) {}
+
+  async collections(): Promise<readonly StacCollection[]> {
+    const answer = await fetchJson<{ collections: StacCollection[] }>(`${this.root}/collections`);
+    return answer.collections;
+  }
+
+  item(collection: string, id: string, signal: AbortSignal): Promise<StacItem> {
+    return fetchJson<StacItem>(this.itemUrl(collection, id), { signal });
+  }
+
+  itemUrl(collection: string, id: string): string {
+    return `${this.root}/collections/${encodeURIComponent(collection)}/items/${encodeURIComponent(id)}`;
+  }
+
+  /** Number of items in the catalogue; null where the server does not count. */
+  async count(): Promise<number | null> {
+    const page = await this.page(this.first({ limit: 1 }), new AbortController().signal);
+    return page.matched;
+  }
+
+  first(body: Record<string, unknown>): PageRequest {
+    return { url: `${this.root}/search`, body };
+  }
+
+  async page(request: PageRequest, signal: AbortSignal): Promise<SearchPage> {
+    const init: RequestInit = request.body
+      ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request.body) }
+      : {};
+    const page = await fetchJson<ItemPage>(request.url, { ...init, signal });
+    return {
+      items: page.features,
+      matched: page.numberMatched ?? null,
+      next: nextRequest(page.links ?? [], request),
+    };
+  }
+}
+
+/** Follow the paging rules of STAC API: a link may bring a body, to send alone or merged. */
+function nextRequest(links: readonly StacLink[], sent: PageRequest): PageRequest | null {
+  const link = links.find((one) => one.rel === "next");
+  if (!link) return null;
+  if (link.method?.toUpperCase() !== "POST") return { url: link.href, body: null };
+  const body = link.merge ? { ...sent.body, ...link.body } : { ...link.body };
+  return { url: link.href, body };
+}
