@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install -q -q --disable-pip-version-check --no-deps
 PORTAL := catalog/portal
-PORTAL_SOURCES := $(shell find $(PORTAL)/src $(PORTAL)/public -type f) \
+PORTAL_SOURCES := $(shell find $(wildcard $(PORTAL)/src $(PORTAL)/public) -type f) \
   $(addprefix $(PORTAL)/,index.html package.json tsconfig.json vite.config.ts)
 
 # Needed beside the extras of pyproject.toml: build of the package and the portal, type stubs.

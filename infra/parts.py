@@ -7,6 +7,7 @@ files in front of a tiler elsewhere, or the tiler alone.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from infra.dispatch import Dispatcher, Mount
@@ -53,7 +54,7 @@ def build(part: Part, site: Site, *, tiles: str | None = None) -> Dispatcher:
     tiles
         Address of a tiler process to pass `/tiles` on to; for the catalogue's part.
     """
-    mounts = []
+    mounts: list[Mount] = []
     if part in (Part.ALL, Part.CATALOG):
         mounts += [Mount("/stac", _stac(site)), Mount("/data", _files(site))]
     if part in (Part.ALL, Part.TILER):
@@ -70,7 +71,14 @@ def _stac(site: Site) -> ASGIApp:
     from catalog.settings import CatalogSettings
     from catalog.web.api import create_app
 
-    return create_app(CatalogSettings(database_url=site.read_dsn, title=site.settings.title))
+    return create_app(
+        CatalogSettings(
+            database_url=SecretStr(site.read_dsn),
+            store=site.settings.store,
+            public_url=site.address,
+            title=site.settings.title,
+        )
+    )
 
 
 def _files(site: Site) -> ASGIApp:

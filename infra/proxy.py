@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Iterable
+from urllib.parse import quote
 
 import httpx
 from starlette.responses import JSONResponse
@@ -55,7 +56,7 @@ class Proxy:
             return
         request = self._client.build_request(
             scope["method"],
-            httpx.URL(path=scope["path"], query=scope["query_string"]),
+            httpx.URL(raw_path=_target(scope)),
             headers=_passed_on(scope),
             content=_body(receive) if scope["method"] in ("POST", "PUT", "PATCH") else None,
         )
@@ -95,6 +96,13 @@ async def _relay(response: httpx.Response, send: Send) -> None:
         await send({"type": "http.response.body", "body": b""})
     finally:
         await response.aclose()
+
+
+def _target(scope: Scope) -> bytes:
+    """Path and query of a request as they came in, escapes and all."""
+    path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    query: bytes = scope["query_string"]
+    return path + b"?" + query if query else path
 
 
 def _passed_on(scope: Scope) -> _Headers:

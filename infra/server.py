@@ -68,7 +68,8 @@ def serve(
             if single or part is not Part.ALL:
                 from infra.worker import run
 
-                run(build(part, Site(settings, dsns.read_dsn, address)), listener)
+                app = build(part, Site(settings, dsns.read_dsn, address))
+                run(app, listener, behind_front=part is not Part.ALL)
             else:
                 _supervised(settings, dsns, address, listener, stop)
 

@@ -22,14 +22,26 @@ from infra.settings import InfraSettings
 _GRACE_S = 5
 
 
-def run(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve an application on a listening socket until the process is asked to end."""
+def run(app: ASGIApp, listener: socket.socket, *, behind_front: bool = False) -> None:
+    """Serve an application on a listening socket until the process is asked to end.
+
+    Parameters
+    ----------
+    app
+        What answers.
+    listener
+        Listening socket; closed at the end.
+    behind_front
+        Whether only a front of ours can reach this process from other machines, so that what it
+        says about scheme and client is believed.
+    """
     config = uvicorn.Config(
         app,
         lifespan="on",
         log_level="warning",
         access_log=False,
         server_header=False,
+        forwarded_allow_ips="*" if behind_front else "127.0.0.1",
         timeout_graceful_shutdown=_GRACE_S,
     )
     uvicorn.Server(config).run(sockets=[listener])
