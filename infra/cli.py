@@ -169,14 +169,15 @@ def check(
     from dataclasses import asdict
 
     from catalog.check import check as check_products
+    from catalog.settings import CheckSettings
 
-    findings = check_products(path)
+    findings = check_products(path, CheckSettings().stac_schemas)
     if as_json:
         _print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
             line = f"{finding.level} {finding.code} {finding.path}: {finding.reason}"
-            console.print(f"{line} ({finding.hint})" if finding.hint else line)
+            console.print(escape(f"{line} ({finding.hint})"), soft_wrap=True)
         console.print(f"{path}: {len(findings)} findings")
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(1)
