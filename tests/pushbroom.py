@@ -1,15 +1,24 @@
 """A pushbroom camera on a circular orbit: exact geometry that the RPC code is held to.
 
-Nothing here uses ``processing``: rays come from orbit, attitude and detector angle, and the RPC
-is fitted to them by least squares.
+The geometry shares nothing with ``processing``: rays come from orbit, attitude and detector
+angle, and the RPC is fitted to them by least squares. GDAL's own resampling is the second oracle.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+import rasterio
 from numpy.typing import ArrayLike, NDArray
 from pyproj import Transformer
+from rasterio.enums import Resampling
+from rasterio.rpc import RPC
+from rasterio.transform import Affine
+from rasterio.warp import reproject
 from scipy.optimize import fsolve
+
+from catalog.grid import Grid
+from processing.geometry.rpc import Rpc
 
 Floats = NDArray[np.float64]
 
@@ -158,3 +167,96 @@ def _hit_ellipsoid(origin: Floats, look: Floats, height: Floats) -> Floats:
     a, b, c = (d * d).sum(-1), (o * d).sum(-1), (o * o).sum(-1) - 1.0
     distance = (-b - np.sqrt(b * b - a * c)) / a
     return origin + distance[..., None] * look
+
+
+@dataclass(frozen=True)
+class ArrayPart:
+    """An image in memory with the interface of a part of a package; counts what is read."""
+
+    pixels: NDArray[np.uint16]
+    rpc: Rpc
+    reads: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+    @property
+    def bands(self) -> int:
+        return self.pixels.shape[0]
+
+    @property
+    def height(self) -> int:
+        return self.pixels.shape[1]
+
+    @property
+    def width(self) -> int:
+        return self.pixels.shape[2]
+
+    def read(self, row: int, col: int, rows: int, cols: int) -> NDArray[np.uint16]:
+        assert 0 <= row < row + rows <= self.height
+        assert 0 <= col < col + cols <= self.width
+        self.reads.append((row, col, rows, cols))
+        return self.pixels[:, row : row + rows, col : col + cols].copy()
+
+
+def textured(bands: int, rows: int, cols: int, seed: int = 0) -> NDArray[np.uint16]:
+    """Counts with detail at every scale, none of them 0."""
+    rng = np.random.default_rng(seed)
+    image = np.zeros((bands, rows, cols), np.float32)
+    for size in (1, 4, 16, 64):
+        coarse = rng.normal(size=(bands, rows // size + 2, cols // size + 2))
+        fine = coarse.repeat(size, 1).repeat(size, 2)
+        image += fine[:, :rows, :cols] * 25.0
+    return np.clip(image + 400.0, 1, 1023).astype(np.uint16)
+
+
+def relief(lon: Floats, lat: Floats) -> Floats:
+    """Hills between 0 and 1600 m."""
+    u, v = np.radians(lon) * 6_371_000.0 * np.cos(np.radians(lat)), np.radians(lat) * 6_371_000.0
+    wave = np.sin(u / 3100.0) * np.cos(v / 2300.0) + 0.4 * np.sin(u / 700.0 + v / 900.0)
+    height: Floats = 800.0 + 550.0 * wave
+    return height
+
+
+def write_dem(
+    path: Path,
+    bounds: tuple[float, float, float, float],
+    step_deg: float = 1 / 1200,
+    epsg: int = 4979,
+) -> Path:
+    """Write the hills as a lon/lat raster; EPSG:4979 says that heights are ellipsoidal."""
+    west, south, east, north = bounds
+    cols, rows = round((east - west) / step_deg), round((north - south) / step_deg)
+    lon = west + (np.arange(cols) + 0.5) * step_deg
+    lat = north - (np.arange(rows) + 0.5) * step_deg
+    profile = {
+        "driver": "GTiff",
+        "width": cols,
+        "height": rows,
+        "count": 1,
+        "dtype": "float32",
+        "crs": f"EPSG:{epsg}",
+        "transform": Affine(step_deg, 0.0, west, 0.0, -step_deg, north),
+    }
+    with rasterio.open(path, "w", **profile) as raster:
+        raster.write(relief(*np.meshgrid(lon, lat)).astype(np.float32), 1)
+    return path
+
+
+def gdal_ortho(
+    pixels: NDArray[np.uint16], rpc: Rpc, target: Grid, dem: Path, kernel: str
+) -> NDArray[np.uint16]:
+    """The same resampling by GDAL, with a DEM of ellipsoidal heights without vertical CRS."""
+    out = np.zeros((len(pixels), *target.shape), np.uint16)
+    reproject(
+        pixels,
+        out,
+        rpcs=RPC.from_gdal(rpc.tags()),
+        src_crs="EPSG:4326",
+        src_nodata=0,
+        dst_nodata=0,
+        dst_transform=Affine(*target.transform),
+        dst_crs=f"EPSG:{target.epsg}",
+        resampling=Resampling[kernel],
+        RPC_DEM=str(dem),
+        XSCALE=1,
+        YSCALE=1,
+    )
+    return out

@@ -102,7 +102,7 @@ class Rpc:
         row, col
             Pixel-centre indices, float64; points outside the image are extrapolated.
         """
-        x = (_near(np.asarray(lon, np.float64), self.lon_offset) - self.lon_offset) / self.lon_scale
+        x = (near_longitude(lon, self.lon_offset) - self.lon_offset) / self.lon_scale
         y = (np.asarray(lat, np.float64) - self.lat_offset) / self.lat_scale
         z = (np.asarray(height, np.float64) - self.height_offset) / self.height_scale
         return self._project(x, y, z)
@@ -182,12 +182,6 @@ class Rpc:
         return row, col
 
 
-def _near(lon: Floats, centre: float) -> Floats:
-    """Return longitudes in the turn around ``centre``, so that 180 E is no border."""
-    near: Floats = (lon - centre + 180.0) % 360.0 - 180.0 + centre
-    return near
-
-
 def _terms(x: Floats, y: Floats, z: Floats) -> Floats:
     """Return the 20 monomials in RPC00B order; x longitude, y latitude, z height."""
     x, y, z = np.broadcast_arrays(x, y, z)
@@ -196,6 +190,37 @@ def _terms(x: Floats, y: Floats, z: Floats) -> Floats:
         np.ones_like(x), x, y, z, x * y, x * z, y * z, xx, yy, zz,
         x * y * z, xx * x, x * yy, x * zz, xx * y, yy * y, y * zz, xx * z, yy * z, zz * z,
     ])  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCorrection:
+    """An affine correction in the image, in pixels: what is added to row and column of the RPC.
+
+    ``row_offset + row_per_row * row + row_per_col * col`` and likewise for columns.
+    """
+
+    row_offset: float = 0.0
+    col_offset: float = 0.0
+    row_per_row: float = 0.0
+    row_per_col: float = 0.0
+    col_per_row: float = 0.0
+    col_per_col: float = 0.0
+
+    def apply(self, row: Floats, col: Floats) -> tuple[Floats, Floats]:
+        """Return the corrected row and column."""
+        return (
+            row + (self.row_offset + self.row_per_row * row + self.row_per_col * col),
+            col + (self.col_offset + self.col_per_row * row + self.col_per_col * col),
+        )
+
+
+IDENTITY: Final = ImageCorrection()
+
+
+def near_longitude(lon: ArrayLike, centre: float) -> Floats:
+    """Return longitudes in the turn around ``centre``, so that 180 E is no border; degrees."""
+    near: Floats = (np.asarray(lon, np.float64) - centre + 180.0) % 360.0 - 180.0 + centre
+    return near
 
 
 _LIST = re.compile(r"(\w+)\s*=\s*\(([^)]*)\)")
