@@ -1,0 +1,249 @@
+"""Speed of the catalogue beside what it is built on: search, filters and bulk load.
+
+Both STAC APIs run as they are deployed, one uvicorn worker each over the same database, and are
+asked in turns so that the machine's load falls on both. ``--full`` takes 40,000 items. The
+platform's load also brings in queryables and extents, a fifth of a second whatever the number.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import psycopg
+import uvicorn
+from fastapi import FastAPI
+from psycopg.types.json import Jsonb
+from pypgstac.db import PgstacDB
+from pypgstac.load import Loader, Methods
+from stac_fastapi.pgstac.app import instantiate_api
+from stac_fastapi.pgstac.config import PostgresSettings
+from stac_fastapi.pgstac.db import close_db_connection, connect_to_db
+
+from catalog.collections import collections
+from catalog.grid import Grid
+from catalog.item import AssetFile, BandFacts, ItemFacts, build_item
+from catalog.load import load, published_item
+from catalog.product import REFLECTANCE_BANDS, ItemId, MaskClass, asset_specs
+from catalog.settings import CatalogSettings
+from catalog.store import StoredItem, relative_folder
+from catalog.web.api import create_app
+from infra.postgres import Cluster
+from infra.roles import Dsns
+
+PAIRS = 5
+REPEATS = 40
+PAGE = {"collections": ["gf1-wfv-ard"], "limit": 100}
+NARROW = {
+    "bbox": [0.0, 43.0, 4.0, 46.0],
+    "datetime": "2018-01-01T00:00:00Z/2020-01-01T00:00:00Z",
+    "filter": {"op": "<", "args": [{"property": "eo:cloud_cover"}, 30]},
+    "limit": 10,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure; ``bar`` is what it must reach, None where there is no bar."""
+
+    name: str
+    value: float
+    unit: str
+    bar: str | None
+    ok: bool | None
+
+
+def made_items(count: int) -> Iterator[dict[str, Any]]:
+    """Yield published items as the platform makes them, spread over France and ten years."""
+    rng = np.random.default_rng(6)
+    start = datetime(2014, 1, 1, 11, tzinfo=UTC)
+    for number in range(count):
+        time_of = start + timedelta(seconds=float(rng.integers(0, 10 * 365 * 86400)) + number / 1e3)
+        west, south = float(rng.uniform(-4, 7)), float(rng.uniform(42, 50))
+        item_id = ItemId("GF1WFV1", time_of.replace(microsecond=0), "31TCL", f"B{number}")
+        item = build_item(_facts(item_id, west, south, float(rng.uniform(0, 79))), _files(item_id))
+        stored = StoredItem(item_id, relative_folder(item_id), item)
+        yield published_item(stored, "http://127.0.0.1:8000")
+
+
+def _facts(item_id: ItemId, west: float, south: float, cloud: float) -> ItemFacts:
+    east, north = west + 1.3, south + 1.0
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return ItemFacts(
+        id=item_id,
+        start_time=item_id.time - timedelta(seconds=14),
+        end_time=item_id.time + timedelta(seconds=14),
+        grid=Grid(32631, 300000.0, 4900020.0, 16.0, 6863, 6863),
+        footprint={"type": "Polygon", "coordinates": [ring]},
+        bands=tuple(BandFacts(band.name, 0.5, 0.06) for band in REFLECTANCE_BANDS["GF1"]),
+        platform="gaofen-1",
+        instrument="wfv1",
+        international_designator="2013-018A",
+        sun_azimuth=140.0,
+        sun_elevation=60.0,
+        view_zenith=20.0,
+        view_azimuth=100.0,
+        off_nadir=18.0,
+        class_percent={MaskClass.CLOUD: cloud, MaskClass.CLEAR: 100 - cloud},
+        valid_percent=90.0,
+        geometric=None,
+        quality_reason=None,
+        warnings=(),
+        lineage=("calibration", "orthorectification", "aerosol", "surface reflectance"),
+        auxiliary={"dem": "glo30", "geoid": "egm96_15"},
+        provenance={"calibration": {"year": 2014, "irradiance": "tsis1"}},
+        derived_from="GF1_WFV1_E1.0_N44.3_20140725_L1A0000123456",
+        software_version="0.1.0",
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+def _files(item_id: ItemId) -> list[AssetFile]:
+    keys = [spec.key for spec in asset_specs(item_id.satellite)]
+    files = [AssetFile(key, Path(item_id.file_name(key)), 10**8, "ab" * 32) for key in keys]
+    return [*files, AssetFile("thumbnail", Path(f"{item_id}.thumbnail.webp"), 10**4, "cd" * 32)]
+
+
+def stock_app(dsn: str) -> FastAPI:
+    """Return stac-fastapi.pgstac with its own defaults, over the same login."""
+    url = urlsplit(dsn)
+    login = PostgresSettings(
+        pguser=url.username,
+        pgpassword=url.password,
+        pghost=url.hostname,
+        pgport=url.port,
+        pgdatabase=url.path.lstrip("/"),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await connect_to_db(app, postgres_settings=login)
+        yield
+        await close_db_connection(app)
+
+    return instantiate_api(lifespan=lifespan).app  # type: ignore[no-any-return]
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[httpx.Client]:
+    """Serve an application with one worker and yield a client for it."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Return the wall time of a call."""
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def _search(client: httpx.Client, body: dict[str, Any]) -> None:
+    client.post("/search", json=body).raise_for_status()
+
+
+def load_rows(dsns: Dsns, items: list[dict[str, Any]]) -> list[Row]:
+    """Compare the platform's load with the plain loader on the same items, in turns."""
+
+    def plain() -> None:
+        with psycopg.connect(
+            dsns.ingest_dsn, autocommit=True, options="-c search_path=pgstac,public"
+        ) as connection:
+            database = PgstacDB(connection=connection)
+            loader = Loader(database)
+            loader.load_collections(iter(collections()), Methods.upsert)
+            loader.load_items(iter(items), Methods.upsert)
+            database.close()
+
+    def ours() -> None:
+        load(dsns.ingest_dsn, iter(items))
+
+    ours()
+    pairs = [(seconds(plain), seconds(ours)) for _ in range(PAIRS)]
+    ratio = statistics.median(stock / own for stock, own in pairs)
+    rate = len(items) / statistics.median(own for _, own in pairs)
+    return [
+        Row("bulk load", round(rate), "items/s", None, None),
+        Row("bulk load beside the stock loader", round(ratio, 2), "x", ">= 0.8", ratio >= 0.8),
+    ]
+
+
+def search_rows(dsns: Dsns) -> list[Row]:
+    """Compare both APIs on a page of 100 items and time the narrow search against its SQL."""
+    settings = CatalogSettings(database_url=dsns.read_dsn, store=Path("/nowhere"))
+    with serving(stock_app(dsns.read_dsn)) as stock, serving(create_app(settings)) as fast:
+        for client in (stock, fast):
+            for _ in range(3):
+                _search(client, PAGE)
+        pairs = [
+            (seconds(lambda: _search(stock, PAGE)), seconds(lambda: _search(fast, PAGE)))
+            for _ in range(PAIRS)
+        ]
+        narrow = [seconds(lambda: _search(fast, NARROW)) for _ in range(REPEATS)]
+    ratio = statistics.median(slow / quick for slow, quick in pairs)
+    sql = _sql_times(dsns.read_dsn)
+    above = (np.percentile(narrow, 95) - np.percentile(sql, 95)) * 1e3
+    stock_ms, fast_ms = (statistics.median(side) * 1e3 for side in zip(*pairs, strict=True))
+    return [
+        Row("100-item search, stock API", round(stock_ms, 1), "ms", None, None),
+        Row("100-item search", round(fast_ms, 1), "ms", None, None),
+        Row("100-item search beside the stock API", round(ratio, 1), "x", ">= 7", ratio >= 7),
+        Row("narrow search, SQL alone, p95", round(np.percentile(sql, 95) * 1e3, 1), "ms", None,
+            None),
+        Row("narrow search above its SQL, p95", round(above, 1), "ms", "<= 50", bool(above <= 50)),
+    ]  # fmt: skip
+
+
+def _sql_times(dsn: str) -> list[float]:
+    query = Jsonb({**NARROW, "filter-lang": "cql2-json", "conf": {"nohydrate": True}})
+    with psycopg.connect(dsn, options="-c search_path=pgstac,public", autocommit=True) as session:
+
+        def work() -> None:
+            session.execute("SELECT search(%s)", [query]).fetchone()
+
+        work()
+        return [seconds(work) for _ in range(REPEATS)]
+
+
+def main() -> None:
+    """Measure on a fresh private database and print one row a line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--full", action="store_true", help="40,000 items instead of 4,000")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="gfard-bench-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        with Cluster(Path(folder) / "postgres", durable=False).running() as dsns:
+            items = list(made_items(40_000 if options.full else 4_000))
+            rows = load_rows(dsns, items) + search_rows(dsns)
+    for row in rows:
+        if options.json:
+            print(json.dumps(asdict(row)))
+        else:
+            bar = "" if row.bar is None else f"  ({row.bar}: {'ok' if row.ok else 'NOT MET'})"
+            print(f"{row.name:42s} {row.value:10g} {row.unit}{bar}")
+
+
+if __name__ == "__main__":
+    main()
