@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from catalog.errors import ServiceError
+from catalog.errors import GfardError, ServiceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ class Dispatcher:
             try:
                 for mount in self._mounts:
                     await stack.enter_async_context(lifespan(mount.app))
-            except Exception as error:
+            except ServiceError as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
-                raise
+                return
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
@@ -92,7 +92,7 @@ async def lifespan(app: ASGIApp) -> AsyncIterator[None]:
     answer = await _answer(task, from_app)
     if answer is not None and answer["type"] == "lifespan.startup.failed":
         await asyncio.gather(task, return_exceptions=True)
-        raise ServiceError(answer.get("message") or "an application failed to start")
+        raise ServiceError(_reason(answer.get("message") or "an application failed to start"))
     try:
         yield
     finally:
@@ -109,6 +109,13 @@ async def _answer(task: asyncio.Task[None], from_app: asyncio.Queue[Message]) ->
         return first.result()
     first.cancel()
     return None
+
+
+def _reason(message: str) -> str:
+    """Shorten the traceback of an error raised on purpose to what it says."""
+    last = message.strip().rpartition("\n")[2]
+    kind, _, reason = last.partition(": ")
+    return reason if kind.startswith(GfardError.__module__) and reason else message
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -94,6 +94,8 @@ def _tiler(site: Site) -> ASGIApp:
 
     return create_app(
         TilerSettings(
-            database_url=site.read_dsn, store=site.settings.store, public_url=site.address
+            database_url=SecretStr(site.read_dsn),
+            store=site.settings.store,
+            public_url=site.address,
         )
     )

@@ -1,7 +1,8 @@
 """Passing requests on to another process of the platform, body by body as it comes."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from urllib.parse import quote
 
 import httpx
@@ -54,11 +55,19 @@ class Proxy:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
+        if scope["method"] in ("GET", "HEAD"):
+            await _while_connected(receive, self._forward(scope, None, receive, send))
+        else:
+            await self._forward(scope, _body(receive), receive, send)
+
+    async def _forward(
+        self, scope: Scope, body: AsyncIterator[bytes] | None, receive: Receive, send: Send
+    ) -> None:
         request = self._client.build_request(
             scope["method"],
             httpx.URL(raw_path=_target(scope)),
             headers=_passed_on(scope),
-            content=_body(receive) if scope["method"] in ("POST", "PUT", "PATCH") else None,
+            content=body,
         )
         try:
             response = await self._client.send(request, stream=True)
@@ -79,6 +88,24 @@ class Proxy:
         await receive()
         await self._client.aclose()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _while_connected(receive: Receive, work: Coroutine[None, None, None]) -> None:
+    """Do the work, but stop when the client goes away, as maps do with tiles out of sight."""
+
+    async def left() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    tasks = (asyncio.create_task(work), asyncio.create_task(left()))
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if not tasks[0].cancelled():
+        tasks[0].result()
 
 
 async def _relay(response: httpx.Response, send: Send) -> None:

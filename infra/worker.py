@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tiles", help="address of the tiler to pass /tiles on to")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    logging.getLogger("stac_fastapi").setLevel(logging.ERROR)  # it wants settings it is given
     settings = InfraSettings()
     read = settings.database_read_url
     if read is None or settings.public_url is None:

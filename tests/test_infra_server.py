@@ -18,9 +18,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from catalog.errors import ServiceError
+from catalog.errors import CatalogError, ServiceError
 from infra.dispatch import Dispatcher, Mount, lifespan
 from infra.proxy import Proxy
 from infra.server import listen
@@ -122,16 +122,24 @@ def test_each_application_answers_below_its_prefix_and_writes_whole_links() -> N
     ]
 
 
-def test_an_application_that_cannot_start_stops_the_whole_and_ends_the_others() -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (CatalogError("no database here"), "^no database here$"),
+        (KeyError("surprise"), r"Traceback(.|\n)*KeyError: 'surprise'"),
+    ],
+)
+def test_an_application_that_cannot_start_stops_the_whole(error: Exception, said: str) -> None:
     events: list[str] = []
 
     @contextlib.asynccontextmanager
     async def broken(app: Starlette) -> AsyncIterator[None]:
-        raise RuntimeError("no database")
+        if events:
+            raise error
         yield
 
     app = Dispatcher([Mount("/a", _echo("a", events)), Mount("", Starlette(lifespan=broken))])
-    with pytest.raises(ServiceError, match="no database"):
+    with pytest.raises(ServiceError, match=said):
         _ask(app, lambda client: client.get("/"))
     assert events == ["a starts", "a ends"]
 
@@ -180,6 +188,30 @@ def test_the_proxy_answers_502_while_the_other_process_is_away() -> None:
         assert answer.headers["retry-after"] == "1"
 
     _ask(Proxy(address), ask)
+
+
+def test_a_visitor_who_leaves_ends_the_request() -> None:
+    with listen("127.0.0.1", 0) as silent:
+        silent.settimeout(5)
+        proxy = Proxy(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/tiles",
+            "query_string": b"",
+            "headers": [],
+            "scheme": "http",
+        }
+        messages = iter(({"type": "http.request"}, {"type": "http.disconnect"}))
+
+        async def receive() -> Message:
+            await asyncio.sleep(0.05)
+            return next(messages)
+
+        async def send(message: Message) -> None:
+            pytest.fail(f"nobody is there to get {message}")
+
+        asyncio.run(asyncio.wait_for(proxy(scope, receive, send), 5))
 
 
 def test_the_proxy_answers_504_when_the_other_process_hangs() -> None:
