@@ -150,6 +150,7 @@ def _is_wanted(name: str) -> bool:
 class _Files:
     """The files of one scene by part number, 0 where the name has none."""
 
+    package: Path
     scene: str
     satellite: str
     sensor: str
@@ -181,6 +182,7 @@ def _find_files(package: Path, folder: Path) -> _Files:
     if 0 not in by_kind["xml"]:
         raise MetadataError(f"{package}: {scenes[0]}.xml is missing")
     return _Files(
+        package=package,
         scene=scenes[0],
         satellite=names["satellite"].upper(),
         sensor=names["sensor"].upper(),
@@ -241,7 +243,7 @@ def _open_parts(
     for number in numbers:
         if number not in files.images:
             suffix = f"-{number}" if number else ""
-            raise ImageError(f"{files.metadata.parent}: {files.scene}{suffix}.tiff is missing")
+            raise ImageError(f"{files.package}: {files.scene}{suffix}.tiff is missing")
     images = [files.images[number] for number in numbers]
     sizes = [_checked_size(image, known) for image in images]
     _check_scene_size(files.metadata, metadata, sizes)
@@ -306,7 +308,7 @@ def _part_rpcs(files: _Files, numbers: Sequence[int], widths: Sequence[int]) -> 
     missing = next(number for number in numbers if number not in files.rpcs)
     if 0 not in files.rpcs:
         suffix = f"-{missing}" if missing else ""
-        raise PackageError(f"{files.metadata.parent}: {files.scene}{suffix}.rpb is missing")
+        raise PackageError(f"{files.package}: {files.scene}{suffix}.rpb is missing")
     scene = _read_rpc(files.rpcs[0])
     if abs(2 * scene.sample_scale - sum(widths)) > _SCENE_RPC_SLACK * sum(widths):
         raise PackageError(

@@ -499,7 +499,7 @@ def test_missing_file_is_named(
 ) -> None:
     folder = write_scene(tmp_path / GF1)
     (folder / f"{GF1}{suffix}").unlink()
-    refused(pack(folder, "tar.gz"), scratch, error, f"{GF1}{suffix} is missing")
+    refused(pack(folder, "tar.gz"), scratch, error, f"{GF1}.tar.gz: {GF1}{suffix} is missing")
 
 
 def test_missing_part_of_gf6_is_named(tmp_path: Path, scratch: Path) -> None:
