@@ -7,6 +7,7 @@ a point: it belongs on coarse grids, never on pixels.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
@@ -63,6 +64,16 @@ class _Table:
     path: Float32Array
     transmittance: Float32Array
     albedo: Float32Array
+
+    def of_bands(self, bands: Sequence[int] | None) -> "_Table":
+        """Return the table of some bands, all where None."""
+        if bands is None:
+            return self
+        path, way, albedo = (
+            np.ascontiguousarray(part[list(bands)])
+            for part in (self.path, self.transmittance, self.albedo)
+        )
+        return _Table(self.axes, path, way, albedo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +147,14 @@ class CameraLut:
         vza: ArrayLike,
         raa: ArrayLike,
         pressure_hpa: ArrayLike,
+        bands: Sequence[int] | None = None,
     ) -> Terms:
         """Return the terms at all optical depths of ``aod_nodes``, shape (bands, *points, nodes).
 
-        Parameters and errors are those of :meth:`terms`.
+        Parameters and errors are those of :meth:`terms`; ``bands`` picks some bands by number
+        from 0 in file order.
         """
-        table = _table(self.camera, self._known(model))
+        table = _table(self.camera, self._known(model)).of_bands(bands)
         inputs = np.broadcast_arrays(sza, vza, raa, pressure_hpa)
         flat = [np.asarray(value, dtype=np.float64).ravel() for value in inputs]
         sun, view, azimuth, pressure = (
@@ -172,6 +185,14 @@ class CameraLut:
             (down * up).reshape(shape),
             albedo.astype(np.float32).reshape(shape),
         )
+
+    def along_aod(self, model: str, values: Float32Array, aod: FloatArray) -> Float32Array:
+        """Interpolate values at ``aod_nodes`` (last axis) to other optical depths, shape (n,)."""
+        axis = self.aod_nodes(model)
+        index, weight = _cubic(axis, _inside("optical depth", aod, axis))
+        matrix = np.zeros((axis.size, aod.size), dtype=np.float32)
+        np.put_along_axis(matrix, index.T, weight.T, axis=0)
+        return np.asarray(values @ matrix)
 
     def _known(self, model: str) -> str:
         if model not in self.models:
