@@ -8,5 +8,5 @@ import { t } from "./strings";
 
 document.documentElement.lang = t.language;
 const config = await loadConfig();
-document.title = `${config.title ?? t.site.title} – ${t.site.name}`;
+document.title = `${t.site.title} – ${config.title ?? t.site.name}`;
 await new Portal(config).start();

@@ -1,4 +1,5 @@
 import { fetchJson } from "../http";
+import { COUNTED } from "./query";
 import type { ItemPage, StacCollection, StacItem, StacLink } from "./types";
 
 /** One page of a search and the way to the next. */
@@ -34,7 +35,7 @@ export class StacClient {
 
   /** Number of items in the catalogue; null where the server does not count. */
   async count(): Promise<number | null> {
-    const page = await this.page(this.first({ limit: 1 }), new AbortController().signal);
+    const page = await this.page(this.first({ limit: 1, ...COUNTED }), new AbortController().signal);
     return page.matched;
   }
 

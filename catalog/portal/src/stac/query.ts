@@ -3,6 +3,9 @@ import type { Bbox } from "./types";
 
 export const PAGE_SIZE = 24;
 
+/** Asks this platform's API to count what matches; others ignore it. */
+export const COUNTED = { context: true } as const;
+
 type Expression = Record<string, unknown>;
 
 const SORTS: Record<Filters["sort"], readonly { field: string; direction: "asc" | "desc" }[]> = {
@@ -16,7 +19,7 @@ const SORTS: Record<Filters["sort"], readonly { field: string; direction: "asc" 
 
 /** Body of `POST /search` for what the visitor asked; `view` is what the map shows, if it does. */
 export function searchBody(filters: Filters, view: Bbox | null): Record<string, unknown> {
-  const body: Record<string, unknown> = { limit: PAGE_SIZE, sortby: SORTS[filters.sort] };
+  const body: Record<string, unknown> = { limit: PAGE_SIZE, sortby: SORTS[filters.sort], ...COUNTED };
   if (filters.collection) body["collections"] = [filters.collection];
   const bbox = areaBbox(filters.area, view);
   if (bbox) body["bbox"] = bbox;

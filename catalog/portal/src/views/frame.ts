@@ -4,15 +4,16 @@ import { t } from "../strings";
 
 /** Header of the page: mark, name, claim and the way to the API. */
 export function pageHeader(config: SiteConfig): HTMLElement {
+  const name = config.title ?? t.site.name;
   return h(
     "header",
     { class: "site-header" },
     h("a", { class: "skip", href: "#results" }, t.site.skip),
     h(
       "a",
-      { class: "brand", href: "./", "aria-label": `${config.title ?? t.site.title}, ${t.site.name}` },
+      { class: "brand", href: "./", "aria-label": `${t.site.title}, ${name}` },
       h("span", { class: "mark", "aria-hidden": "true" }),
-      h("span", { class: "brand-text" }, h("strong", {}, config.title ?? t.site.title), h("span", {}, t.site.name)),
+      h("span", { class: "brand-text" }, h("strong", {}, t.site.title), h("span", {}, name)),
     ),
     h("p", { class: "claim" }, t.site.claim),
     h(
