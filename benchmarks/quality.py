@@ -226,7 +226,7 @@ def rough_scene(shape: tuple[int, int]) -> NDArray[np.float32]:
     cover = np.clip((rough / rough.std() - 0.8) * 2, 0, 1)
     forest = np.array([0.085, 0.075, 0.055, 0.30])[:, None, None]
     scene = forest * (1 - cover) + 0.6 * cover + rng.normal(0, 0.004, (4, *shape))
-    return scene.astype(np.float32)
+    return np.asarray(scene, np.float32)
 
 
 def rows(full: bool) -> Iterator[Row]:

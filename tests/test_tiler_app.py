@@ -1,0 +1,226 @@
+"""Tiles of real products out of a real catalogue, alone and below ``/tiles``."""
+
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import numpy as np
+import psycopg
+import pytest
+import rasterio
+from fastapi.testclient import TestClient
+from morecantile import tms
+from PIL import Image
+from rasterio.warp import transform_bounds, transform_geom
+from shapely.geometry import box, mapping
+
+from catalog.item import ItemFacts
+from catalog.load import publish
+from catalog.renders import RENDER, RENDERS
+from catalog.store import FolderStore
+from infra.dispatch import Dispatcher, Mount
+from infra.roles import Dsns
+from tests.catalog_products import GRID, changed, facts, store_product
+from tiler.app import create_app
+from tiler.settings import TilerSettings
+
+BASE = "http://ard.example.org"
+COLLECTION = "gf1-wfv-ard"
+pytestmark = pytest.mark.integration
+
+
+def _placed(version: str, year: int) -> ItemFacts:
+    """Facts whose footprint is the grid that the files have."""
+    ring = transform_geom(f"EPSG:{GRID.epsg}", "EPSG:4326", mapping(box(*GRID.bounds)))
+    time = datetime(year, 7, 25, 3, 9, 43, tzinfo=UTC)
+    return changed(facts(time=time, version=version), {"footprint": ring})
+
+
+def _tile(zoom: int = 15) -> tuple[int, int, int]:
+    """The map tile with the upper-left corner of the product, which is fill."""
+    west, _, _, north = transform_bounds(f"EPSG:{GRID.epsg}", "EPSG:4326", *GRID.bounds)
+    found = tms.get("WebMercatorQuad").tile(west + 1e-5, north - 1e-5, zoom)
+    return found.z, found.x, found.y
+
+
+def _picture(content: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
+    store = FolderStore(tmp_path_factory.mktemp("tiles") / "store")
+    store_product(store, _placed("TILE1", 2014))
+    store_product(store, _placed("TILE2", 2015))
+    return store
+
+
+@pytest.fixture(scope="module")
+def item_id() -> str:
+    return str(_placed("TILE1", 2014).id)
+
+
+@pytest.fixture(scope="module")
+def client(postgres: Dsns, store: FolderStore) -> Iterator[TestClient]:
+    publish(store, postgres.ingest_dsn, BASE)
+    settings = TilerSettings(
+        database_url=postgres.read_dsn, store=store.root, public_url=BASE, searches_per_minute=2
+    )
+    app = Dispatcher([Mount("/tiles", create_app(settings))])
+    with TestClient(app, base_url=BASE) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def item(item_id: str) -> str:
+    return f"/tiles/collections/{COLLECTION}/items/{item_id}"
+
+
+@pytest.mark.parametrize("render", RENDERS, ids=lambda render: render.name)
+@pytest.mark.parametrize("suffix", ["", ".webp", ".jpg"])
+def test_every_render_draws_a_tile(client: TestClient, item: str, render, suffix: str) -> None:
+    z, x, y = _tile()
+    address = f"{item}/tiles/WebMercatorQuad/{z}/{x}/{y}{suffix}"
+    answer = client.get(address, params={"render": render.name, "tilesize": 256})
+    assert answer.status_code == 200, answer.text
+    picture = _picture(answer.content)
+    assert picture.shape[:2] == (256, 256)
+    if suffix != ".jpg":
+        opacity = picture[..., 3]
+        assert (opacity == 0).any()
+        assert (opacity == 255).any()
+    assert np.ptp(picture[..., :3]) > 50
+
+
+def test_colours_are_the_pixels_of_the_file(
+    client: TestClient, item: str, item_id: str, store: FolderStore
+) -> None:
+    path = next(store.root.rglob(f"{item_id}.SR.tiff"))
+    with rasterio.open(path) as raster:
+        stored = raster.read([3, 2, 1])
+    answer = client.get(f"{item}/preview.png", params={"render": "true-colour"})
+    picture = _picture(answer.content)
+    assert picture.shape == (64, 64, 4)
+    expected = np.clip(stored / 3000 * 255, 0, 255)
+    inside = stored[0] > 0
+    error = picture[..., :3].transpose(2, 0, 1)[:, inside] - expected[:, inside]
+    assert np.abs(error).max() <= 1
+    assert np.array_equal(picture[..., 3] > 0, inside)
+
+
+def test_ndvi_is_no_integer_division(
+    client: TestClient, item: str, item_id: str, store: FolderStore
+) -> None:
+    path = next(store.root.rglob(f"{item_id}.SR.tiff"))
+    with rasterio.open(path) as raster:
+        red, nir = raster.read([3, 4])[:, 40, 30].astype(float)
+        x, y = raster.xy(40, 30)
+    lon, lat, *_ = transform_bounds(f"EPSG:{GRID.epsg}", "EPSG:4326", x, y, x, y)
+    answer = client.get(f"{item}/point/{lon},{lat}", params={"assets": RENDER["ndvi"].assets})
+    assert answer.status_code == 200, answer.text
+    assert np.ravel(answer.json()["values"])[0] == pytest.approx((nir - red) / (nir + red))
+
+
+def test_tilejson_leads_to_its_own_tiles_below_the_prefix(client: TestClient, item: str) -> None:
+    answer = client.get(f"{item}/WebMercatorQuad/tilejson.json", params={"render": "mask"})
+    document = answer.json()
+    west, south, east, north = document["bounds"]
+    assert west < 0.507 < east + 0.02
+    assert south < 44.22 < north + 0.02
+    template = document["tiles"][0]
+    assert template.startswith(f"{BASE}{item}/tiles/WebMercatorQuad/")
+    z, x, y = _tile()
+    filled = template.replace("{z}", str(z)).replace("{x}", str(x)).replace("{y}", str(y))
+    assert client.get(filled).status_code == 200
+
+
+def test_a_collection_is_a_mosaic(client: TestClient) -> None:
+    z, x, y = _tile()
+    mosaic = f"/tiles/collections/{COLLECTION}"
+    address = f"{mosaic}/tiles/WebMercatorQuad/{z}/{x}/{y}"
+    ids = ",".join(str(_placed(*each).id) for each in (("TILE1", 2014), ("TILE2", 2015)))
+    answer = client.get(address, params={"render": "false-colour", "ids": ids})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] in ("image/png", "image/jpeg")
+    document = client.get(
+        f"{mosaic}/WebMercatorQuad/tilejson.json", params={"render": "ndvi", "ids": ids}
+    ).json()
+    assert document["tiles"][0].startswith(f"{BASE}{mosaic}/tiles/")
+
+
+def test_a_search_is_registered_drawn_and_bounded(client: TestClient) -> None:
+    search = {"collections": [COLLECTION], "ids": [str(_placed("TILE2", 2015).id)]}
+    answer = client.post("/tiles/searches/register", json=search)
+    assert answer.status_code == 200, answer.text
+    z, x, y = _tile()
+    address = f"/tiles/searches/{answer.json()['id']}/tiles/WebMercatorQuad/{z}/{x}/{y}.png"
+    assert client.get(address, params={"render": "mask"}).status_code == 200
+    long = {**search, "metadata": {"name": "x" * 20_000}}
+    assert client.post("/tiles/searches/register", json=long).status_code == 413
+    codes = [client.post("/tiles/searches/register", json=search).status_code for _ in range(3)]
+    assert codes[-1] == 429
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/tiles/searches/list", 404),
+        ("/tiles/external/preview?url=/etc/passwd", 404),
+        ("/tiles/cog/preview?url=/etc/passwd", 404),
+        ("{item}/preview.png?render=sepia", 400),
+        ("{item}/preview.png?render=aod&max_size=4000", 422),
+        ("{item}/preview/4000x4000.png?render=aod", 422),
+        ("{item}/preview.png?render=aod&width=9999", 422),
+        ("{item}/tiles/WebMercatorQuad/0/0/0?render=aod&tilesize=20000", 422),
+        ("{item}/tiles/WebMercatorQuad/0/0/0?render=aod&buffer=5000", 422),
+        ("{item}/tiles/WebMercatorQuad/15/0/0?render=aod", 404),
+        ("{item}/preview.png?assets=thumbnail", 404),
+        ("{item}/preview.png?assets=/etc/passwd", 404),
+        ("/tiles/collections/gf1-wfv-ard/items/nothing/preview.png?render=aod", 404),
+        ("/tiles/collections/nothing/tiles/WebMercatorQuad/0/0/0?render=aod", 404),
+        ("/tiles/searches/nothing/tiles/WebMercatorQuad/0/0/0?render=aod", 404),
+    ],
+)
+def test_what_is_not_served_is_refused(client: TestClient, item: str, path: str, code: int) -> None:
+    answer = client.get(path.format(item=item))
+    assert answer.status_code == code, answer.text
+
+
+def test_hrefs_outside_the_store_draw_nothing(client: TestClient, postgres: Dsns) -> None:
+    """An item whose hrefs were changed in the database cannot make the tiler open them."""
+    from catalog.load import load, published_item
+    from catalog.store import StoredItem, relative_folder
+    from tests.catalog_products import document
+
+    evil = _placed("EVIL", 2016)
+    made = published_item(StoredItem(evil.id, relative_folder(evil.id), document(evil)), BASE)
+    addresses = ("/etc/passwd", "/vsicurl/http://127.0.0.1/a.tif", f"{BASE}/data/a/../../b.tif")
+    for key, href in zip(("SR", "AOD", "mask"), addresses, strict=True):
+        made["assets"][key]["href"] = href
+    load(postgres.ingest_dsn, iter([made]))
+    for render in ("true-colour", "aod", "mask"):
+        item = f"/tiles/collections/{COLLECTION}/items/{evil.id}"
+        answer = client.get(f"{item}/preview.png", params={"render": render})
+        assert answer.status_code == 403, answer.text
+        ids = {"ids": str(evil.id), "render": render}
+        z, x, y = _tile()
+        mosaic = f"/tiles/collections/{COLLECTION}/tiles/WebMercatorQuad/{z}/{x}/{y}"
+        assert client.get(mosaic, params=ids).status_code == 403
+    with psycopg.connect(postgres.ingest_dsn) as connection:
+        connection.execute("SELECT pgstac.delete_item(%s, %s)", (str(evil.id), COLLECTION))
+
+
+def test_health_and_landing(client: TestClient) -> None:
+    assert client.get("/tiles/healthz").json() == {"ok": True}
+    landing = client.get("/tiles/").json()
+    assert list(landing["renders"]) == [render.name for render in RENDERS]
+    assert landing["preview"].startswith(f"{BASE}/tiles/collections/")
+
+
+def test_others_may_read_from_their_pages(client: TestClient, item: str) -> None:
+    answer = client.get(
+        f"{item}/preview.webp", params={"render": "mask"}, headers={"Origin": "http://other.org"}
+    )
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+    assert answer.headers["content-type"] == "image/webp"

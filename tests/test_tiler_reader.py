@@ -1,0 +1,93 @@
+"""No href opens anything but a GeoTIFF of the store."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.errors import RasterioIOError
+
+from catalog.store import FolderStore
+from tiler.reader import ForbiddenHrefError, GeoTiffReader, Hrefs, MissingFileError
+
+BASE = "http://ard.example.org"
+
+
+def _tiff(path: Path) -> Path:
+    profile = {"driver": "GTiff", "width": 32, "height": 32, "count": 1, "dtype": "uint8"}
+    transform = rasterio.transform.from_origin(300000, 4900000, 16, 16)
+    with rasterio.open(path, "w", crs="EPSG:32631", transform=transform, **profile) as raster:
+        raster.write(np.ones((1, 32, 32), np.uint8))
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "store" / "gf1"
+    folder.mkdir(parents=True)
+    _tiff(folder / "a.SR.tiff")
+    _tiff(tmp_path / "secret.tif")
+    (folder / "item.json").write_text("{}")
+    (folder / "out.tif").symlink_to(tmp_path / "secret.tif")
+    (folder / ".hidden.tif").symlink_to(folder / "a.SR.tiff")
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def hrefs(root: Path) -> Hrefs:
+    return Hrefs(FolderStore(root), BASE + "/")
+
+
+def test_a_published_file_is_found(hrefs: Hrefs, root: Path) -> None:
+    path = hrefs.path(f"{BASE}/data/gf1/a.SR.tiff")
+    assert path == str((root / "gf1" / "a.SR.tiff").resolve())
+    with GeoTiffReader(path) as reader:
+        assert reader.bounds == (300000, 4899488, 300512, 4900000)
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "/etc/passwd",
+        "file:///etc/passwd",
+        "/vsicurl/http://10.0.0.1/a.tif",
+        "http://10.0.0.1/data/gf1/a.SR.tiff",
+        "http://ard.example.org.evil.net/data/gf1/a.SR.tiff",
+        "http://ard.example.org@evil.net/data/gf1/a.SR.tiff",
+        f"{BASE}/stac/gf1/a.SR.tiff",
+        f"{BASE}/data/../secret.tif",
+        f"{BASE}/data/gf1/../../secret.tif",
+        f"{BASE}/data//etc/a.tif",
+        f"{BASE}/data//vsicurl/http://10.0.0.1/a.tif",
+        f"{BASE}/data/gf1/out.tif",
+        f"{BASE}/data/gf1/.hidden.tif",
+        f"{BASE}/data/gf1/item.json",
+        f"{BASE}/data/gf1/a.SR.tiff?x=.vrt",
+        f"{BASE}/data/gf1/a\0.tif",
+        "./a.SR.tiff",
+        "",
+    ],
+)
+def test_other_hrefs_are_refused(hrefs: Hrefs, href: str) -> None:
+    with pytest.raises(ForbiddenHrefError):
+        hrefs.path(href)
+
+
+def test_a_missing_file_is_told_apart(hrefs: Hrefs) -> None:
+    with pytest.raises(MissingFileError, match="not in the store"):
+        hrefs.path(f"{BASE}/data/gf1/b.SR.tiff")
+
+
+def test_a_vrt_in_disguise_is_not_opened(root: Path, tmp_path: Path) -> None:
+    disguised = root / "gf1" / "vrt.tif"
+    disguised.write_text(
+        '<VRTDataset rasterXSize="32" rasterYSize="32"><SRS>EPSG:32631</SRS>'
+        "<GeoTransform>300000, 16, 0, 4900000, 0, -16</GeoTransform>"
+        '<VRTRasterBand dataType="Byte" band="1">'
+        f"<SimpleSource><SourceFilename>{tmp_path / 'secret.tif'}</SourceFilename></SimpleSource>"
+        "</VRTRasterBand></VRTDataset>"
+    )
+    with rasterio.open(disguised) as opened:
+        assert opened.driver == "VRT"
+    with pytest.raises(RasterioIOError):
+        GeoTiffReader(str(disguised))

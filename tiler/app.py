@@ -1,0 +1,167 @@
+# mypy: allow-untyped-calls
+"""Map tiles, TileJSON and previews of items, collections and searches.
+
+The routes are titiler.pgstac's, less those that a sharing portal does not need: nothing takes an
+address from a visitor, searches cannot be listed, and what one request can ask for is bounded.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from attrs import define
+from fastapi import Depends, FastAPI, Request
+from morecantile import tms
+from morecantile.defaults import TileMatrixSets
+from starlette.middleware.cors import CORSMiddleware
+from titiler.core.errors import DEFAULT_STATUS_CODES, add_exception_handlers
+from titiler.core.factory import MultiBaseTilerFactory
+from titiler.core.middleware import CacheControlMiddleware
+from titiler.mosaic.errors import MOSAIC_STATUS_CODES
+from titiler.pgstac.db import close_db_connection, connect_to_db
+from titiler.pgstac.dependencies import CollectionIdParams, ItemIdParams, SearchIdParams
+from titiler.pgstac.errors import PGSTAC_STATUS_CODES
+from titiler.pgstac.factory import MosaicTilerFactory, add_search_register_route
+from titiler.pgstac.settings import PostgresSettings
+
+from catalog.renders import RENDERS
+from catalog.store import FolderStore
+from tiler.limits import BoundedPreview, BoundedSearch, SearchBudget, bounded_tile
+from tiler.reader import (
+    ForbiddenHrefError,
+    Hrefs,
+    MissingFileError,
+    item_reader,
+    mosaic_reader,
+)
+from tiler.renders import NamedRenders
+from tiler.settings import TilerSettings
+
+CACHE_CONTROL = "public, max-age=3600"
+GRIDS = TileMatrixSets({"WebMercatorQuad": tms.get("WebMercatorQuad")})
+"""Tile grids that are served."""
+
+_STATUS_CODES: tuple[Mapping[Any, int], ...] = (
+    DEFAULT_STATUS_CODES,
+    MOSAIC_STATUS_CODES,
+    PGSTAC_STATUS_CODES,
+    {ForbiddenHrefError: 403, MissingFileError: 404},
+)
+
+
+@define(kw_only=True)
+class _ItemTiler(MultiBaseTilerFactory):
+    """Routes of one item."""
+
+    def register_routes(self) -> None:
+        """Register what the platform serves."""
+        self.tilesets()
+        self.tile()
+        self.tilejson()
+        self.point()
+        self.preview()
+
+
+@define(kw_only=True)
+class _MosaicTiler(MosaicTilerFactory):
+    """Routes of the items that a collection holds or a search finds."""
+
+    def register_routes(self) -> None:
+        """Register what the platform serves."""
+        self.tilesets()
+        self.tile()
+        self.tilejson()
+        self.point()
+
+
+def create_app(settings: TilerSettings) -> FastAPI:
+    """Return the tiler, which connects to the database when it starts.
+
+    Parameters
+    ----------
+    settings
+        Database, store and limits.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Validated, not called: the environment has no say in it.
+        database = PostgresSettings.model_validate(
+            {
+                "database_url": settings.database_url.get_secret_value(),
+                "db_max_conn_size": settings.max_connections,
+            }
+        )
+        await connect_to_db(app, settings=database)
+        yield
+        await close_db_connection(app)
+
+    app = FastAPI(
+        title="gfard tiler", openapi_url="/api", docs_url=None, redoc_url=None, lifespan=lifespan
+    )
+    for codes in _STATUS_CODES:
+        add_exception_handlers(app, dict(codes))
+    app.add_middleware(NamedRenders)
+    app.add_middleware(
+        CacheControlMiddleware, cachecontrol=CACHE_CONTROL, exclude_path={r"/healthz$"}
+    )
+    app.add_middleware(
+        CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"]
+    )
+    _add_routes(app, settings)
+    return app
+
+
+def _add_routes(app: FastAPI, settings: TilerSettings) -> None:
+    """Add the routes of items, collections and searches, and two about the service."""
+    hrefs = Hrefs(FolderStore(settings.store), settings.public_url)
+    item = _ItemTiler(
+        reader=item_reader(hrefs),
+        path_dependency=ItemIdParams,
+        router_prefix="/collections/{collection_id}/items/{item_id}",
+        img_preview_dependency=BoundedPreview,
+        supported_tms=GRIDS,
+    )
+    collection, search = (
+        _MosaicTiler(
+            dataset_reader=mosaic_reader(hrefs),
+            path_dependency=path,
+            router_prefix=prefix,
+            assets_accessor_dependency=BoundedSearch,
+            supported_tms=GRIDS,
+        )
+        for path, prefix in (
+            (CollectionIdParams, "/collections/{collection_id}"),
+            (SearchIdParams, "/searches/{search_id}"),
+        )
+    )
+    for factory in (item, collection, search):
+        app.include_router(
+            factory.router, prefix=factory.router_prefix, dependencies=[Depends(bounded_tile)]
+        )
+    add_search_register_route(
+        app, prefix="/searches", search_dependency=SearchBudget(settings.searches_per_minute)
+    )
+    app.add_api_route("/healthz", _healthy, methods=["GET"])
+    app.add_api_route("/", _landing, methods=["GET"])
+
+
+def _healthy(request: Request) -> dict[str, bool]:
+    """Answer once the database answers."""
+    with request.app.state.dbpool.connection(timeout=2) as connection:
+        connection.execute("SELECT 1")
+    return {"ok": True}
+
+
+def _landing(request: Request) -> dict[str, Any]:
+    """Say what is served and which pictures can be asked for by name."""
+    base = str(request.base_url).rstrip("/")
+    item = f"{base}/collections/{{collection_id}}/items/{{item_id}}"
+    return {
+        "title": request.app.title,
+        "renders": {render.name: render.title for render in RENDERS},
+        "tiles": f"{item}/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}?render={{render}}",
+        "tilejson": f"{item}/WebMercatorQuad/tilejson.json?render={{render}}",
+        "preview": f"{item}/preview.webp?render={{render}}",
+        "api": f"{base}/api",
+    }
