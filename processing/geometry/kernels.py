@@ -1,13 +1,20 @@
 """Compiled loops of the resampling: image windows made ready, and drawn onto the ground.
 
-Both speak of a *source*: a window of the image, pixel-interleaved (rows, cols, bands) uint16,
-in which an invalid pixel is 0 in every band.
+Both speak of a *source*: a window of the image, pixel-interleaved (rows, cols x bands) uint16, in
+which an invalid pixel is 0 in every band. Indices are unsigned where they are known to be inside:
+that spares the test for negative ones and lets the compiler use vector instructions; ``bands``
+and ``taps`` are tuples because their length is then a constant of the compiled code.
 """
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+_INDEX = np.uint64
+_HALF = np.float32(0.5)
+_ONE = np.float32(1.0)
+_LOWEST = np.float32(1.0)
+"""Least value of a valid pixel: 0 is no data."""
 _HIGHEST = np.float32(65535.0)
 
 
@@ -29,34 +36,74 @@ def interleave(  # type: ignore[no-untyped-def]
     any_invalid, any_saturated : bool
     """
     bands = chunk.shape[0]
-    totals = np.zeros(bands, np.uint32)
     any_invalid, any_saturated = False, False
     for r in range(source.shape[0]):
-        for c in range(source.shape[1]):
-            totals[:] = 0
-            count, bits = 0, 0
-            for y in range(r * factor, min((r + 1) * factor, chunk.shape[1])):
-                for x in range(c * factor, min((c + 1) * factor, chunk.shape[2])):
-                    valid = True
-                    for b in range(bands):
-                        valid = valid and chunk[b, y, x] != 0
-                    if valid:
-                        count += 1
-                        for b in range(bands):
-                            value = chunk[b, y, x]
-                            totals[b] += value
-                            if saturation > 0 and value >= saturation:
-                                bits |= 1 << b
-            any_invalid = any_invalid or count == 0
-            for b in range(bands):
-                source[r, c, b] = (totals[b] + count // 2) // count if count > 0 else 0
-            if saturation > 0:
-                saturated[r, c] = bits
-                any_saturated = any_saturated or bits != 0
+        if factor == 1:
+            lowest, highest = _copy_row(chunk, r, source)
+        else:
+            lowest, highest = _average_row(chunk, r, factor, source)
+        if lowest == 0:
+            any_invalid = True
+            for c in range(source.shape[1] // bands):
+                if source[r, c * bands : (c + 1) * bands].min() == 0:
+                    source[r, c * bands : (c + 1) * bands] = 0
+        if 0 < saturation <= highest:
+            any_saturated = True
+            _mark_row(chunk, r, factor, saturation, saturated)
     return any_invalid, any_saturated
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True)
+def _copy_row(chunk, r, source):  # type: ignore[no-untyped-def]
+    """Interleave one row; return its lowest and highest count."""
+    bands = chunk.shape[0]
+    lowest, highest = np.uint16(65535), np.uint16(0)
+    for b in range(bands):
+        row = chunk[b, r]
+        for c in range(len(row)):
+            value = row[c]
+            source[_INDEX(r), _INDEX(c * bands + b)] = value
+            lowest, highest = min(lowest, value), max(highest, value)
+    return lowest, highest
+
+
+@njit(cache=True, nogil=True)
+def _average_row(chunk, r, factor, source):  # type: ignore[no-untyped-def]
+    """Average squares of valid pixels into one row; return lowest and highest count seen."""
+    bands = chunk.shape[0]
+    totals = np.zeros(bands, np.uint32)
+    lowest, highest = np.uint16(65535), np.uint16(0)
+    for c in range(source.shape[1] // bands):
+        totals[:] = 0
+        count = 0
+        for y in range(r * factor, min((r + 1) * factor, chunk.shape[1])):
+            for x in range(c * factor, min((c + 1) * factor, chunk.shape[2])):
+                least = chunk[:, y, x].min()
+                highest = max(highest, chunk[:, y, x].max())
+                if least > 0:
+                    count += 1
+                    for b in range(bands):
+                        totals[b] += chunk[b, y, x]
+        if count == 0:
+            lowest = np.uint16(0)
+        for b in range(bands):
+            mean = (totals[b] + count // 2) // count if count > 0 else 0
+            source[r, c * bands + b] = mean
+    return lowest, highest
+
+
+@njit(cache=True, nogil=True)
+def _mark_row(chunk, r, factor, saturation, saturated):  # type: ignore[no-untyped-def]
+    """Set the bits of saturated bands in one row."""
+    for c in range(saturated.shape[1]):
+        for y in range(r * factor, min((r + 1) * factor, chunk.shape[1])):
+            for x in range(c * factor, min((c + 1) * factor, chunk.shape[2])):
+                for b in range(chunk.shape[0]):
+                    if chunk[b, y, x] >= saturation:
+                        saturated[r, c] |= 1 << b
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def draw(  # type: ignore[no-untyped-def]
     source: NDArray[np.uint16],
     saturated: NDArray[np.uint8],
@@ -67,6 +114,7 @@ def draw(  # type: ignore[no-untyped-def]
     height_range: tuple[float, float],
     window: tuple[int, int, int, int],
     bands: tuple[int, ...],
+    taps: tuple[int, ...],
     out: NDArray[np.uint16],
     out_saturated: NDArray[np.uint8],
 ):
@@ -90,43 +138,43 @@ def draw(  # type: ignore[no-untyped-def]
         Lowest and highest height, metres.
     window
         First row, first column, rows and columns of the window in ``out``.
-    bands
-        One entry for each band: its length is a constant of the compiled loops.
+    bands, taps
+        Tuples of the length of the bands, and of four times that.
     out, out_saturated
         Shape (bands, rows, cols) and (rows, cols); changed in place.
     """
-    convolve, any_invalid, any_saturated = flags
-    middle = (height_range[0] + height_range[1]) / 2
-    scale = 2.0 / (height_range[1] - height_range[0])
-    sums = np.zeros(len(bands), np.float32)
-    start, slope = np.zeros(8), np.zeros(8)
+    cubic, any_invalid, any_saturated = flags
+    sums, mixed = np.empty(len(bands), np.float32), np.empty(len(taps), np.float32)
+    start, slope = np.empty(8), np.empty(8)
+    h, y, x = np.empty(step), np.empty(step), np.empty(step)
     for r in range(window[2]):
         i = min(r // step, nodes.shape[0] - 2)
         for j in range(nodes.shape[1] - 1):
+            pixels = min(step, window[3] - j * step)
             _enter_cell(nodes, i, j, r / step - i, step, start, slope)
-            for t in range(min(step, window[3] - j * step)):
-                row, col = window[0] + r, window[1] + j * step + t
-                h = (
-                    _height(dem, start[6] + slope[6] * t, start[7] + slope[7] * t) - middle
-                ) * scale
-                y = _quadratic(start, slope, 0, t, h)
-                x = _quadratic(start, slope, 3, t, h)
-                if out[0, row, col] != 0 or not _inside(source, y, x):
+            _heights_along(dem, start, slope, height_range, pixels, h)
+            _positions_along(start, slope, 0, h, pixels, y)
+            _positions_along(start, slope, 3, h, pixels, x)
+            for t in range(pixels):
+                row, col = _INDEX(window[0] + r), _INDEX(window[1] + j * step + t)
+                if out[0, row, col] != 0:
                     continue
-                top, left = int(np.floor(y)) - 1, int(np.floor(x)) - 1
-                taps = 4 if convolve and _has_square(source, top, left, any_invalid) else 2
-                if taps == 4:
-                    _cubic(source, y, x, bands, sums)
-                elif not _bilinear(source, y, x, bands, sums):
+                reach = _reach(source, len(bands), y[t], x[t], cubic, any_invalid)
+                if reach == 0:
                     continue
-                for b in range(len(bands)):
-                    value = min(max(sums[b] + np.float32(0.5), np.float32(1.0)), _HIGHEST)
-                    out[b, row, col] = np.uint16(value)
+                if reach == 4:
+                    _convolve(source, y[t], x[t], bands, taps, mixed, sums)
+                elif reach == 2:
+                    _interpolate(source, y[t], x[t], bands, sums)
+                elif not _interpolate_valid(source, y[t], x[t], bands, sums):
+                    continue
+                for b in range(_INDEX(len(bands))):
+                    out[b, row, col] = np.uint16(min(max(sums[b] + _HALF, _LOWEST), _HIGHEST))
                 if any_saturated:
-                    out_saturated[row, col] = _bits(saturated, top, left, taps)
+                    out_saturated[row, col] = _bits(saturated, y[t], x[t], reach)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, fastmath=True)
 def _enter_cell(nodes, i, j, v, step, start, slope):  # type: ignore[no-untyped-def]
     """Find the lattice values where a row enters cell (i, j), and their change per pixel."""
     for k in range(8):
@@ -136,108 +184,146 @@ def _enter_cell(nodes, i, j, v, step, start, slope):  # type: ignore[no-untyped-
         slope[k] = (right - left) / step
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _quadratic(start, slope, k, t, h):  # type: ignore[no-untyped-def]
-    """Evaluate a + b h + c h**2 at pixel ``t`` of a cell, from entry ``k`` on."""
-    a = start[k] + slope[k] * t
-    b = start[k + 1] + slope[k + 1] * t
-    c = start[k + 2] + slope[k + 2] * t
-    return a + h * (b + h * c)
+@njit(cache=True, nogil=True, fastmath=True)
+def _heights_along(dem, start, slope, height_range, pixels, h):  # type: ignore[no-untyped-def]
+    """Interpolate the heights of a row in a cell, as h from -1 to 1; outer values reach on."""
+    middle = (height_range[0] + height_range[1]) / 2
+    scale = 2.0 / (height_range[1] - height_range[0])
+    rows, cols = dem.shape
+    for t in range(pixels):
+        row = min(max(start[6] + slope[6] * t, 0.0), rows - 1.0)
+        col = min(max(start[7] + slope[7] * t, 0.0), cols - 1.0)
+        top, left = _INDEX(min(int(row), rows - 2)), _INDEX(min(int(col), cols - 2))
+        bottom, right = top + _INDEX(1), left + _INDEX(1)
+        down, across = row - top, col - left
+        upper = dem[top, left] + across * (dem[top, right] - dem[top, left])
+        lower = dem[bottom, left] + across * (dem[bottom, right] - dem[bottom, left])
+        h[t] = (upper + down * (lower - upper) - middle) * scale
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _height(dem, row, col):  # type: ignore[no-untyped-def]
-    """Bilinear height; the outermost values reach on."""
-    row = min(max(row, 0.0), dem.shape[0] - 1.0)
-    col = min(max(col, 0.0), dem.shape[1] - 1.0)
-    i, j = min(int(row), dem.shape[0] - 2), min(int(col), dem.shape[1] - 2)
-    u, v = np.float32(row - i), np.float32(col - j)
-    upper = dem[i, j] + v * (dem[i, j + 1] - dem[i, j])
-    lower = dem[i + 1, j] + v * (dem[i + 1, j + 1] - dem[i + 1, j])
-    return upper + u * (lower - upper)
+@njit(cache=True, nogil=True, fastmath=True)
+def _positions_along(start, slope, k, h, pixels, out):  # type: ignore[no-untyped-def]
+    """Evaluate a + b h + c h**2 along a row of a cell; a, b, c are entries ``k`` and on."""
+    a, a_step, b, b_step = start[k], slope[k], start[k + 1], slope[k + 1]
+    c, c_step = start[k + 2], slope[k + 2]
+    for t in range(pixels):
+        out[t] = a + a_step * t + h[t] * (b + b_step * t + h[t] * (c + c_step * t))
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _inside(source, y, x):  # type: ignore[no-untyped-def]
-    """Tell whether a point lies in a valid pixel of the source."""
-    if y < -0.5 or x < -0.5 or y >= source.shape[0] - 0.5 or x >= source.shape[1] - 0.5:
-        return False
-    return source[int(y + 0.5), int(x + 0.5), 0] != 0
+@njit(cache=True, nogil=True)
+def _reach(source, bands, y, x, cubic, any_invalid):  # type: ignore[no-untyped-def]
+    """Tell how a point can be read: 4 x 4 taps, 2 x 2, 1 for the valid ones of these, 0 not."""
+    rows, cols = source.shape[0], source.shape[1] // bands
+    if not (y >= -0.5 and x >= -0.5 and y < rows - 0.5 and x < cols - 0.5):
+        return 0
+    if any_invalid and source[int(y + 0.5), int(x + 0.5) * bands] == 0:
+        return 0
+    top, left = int(np.floor(y)), int(np.floor(x))
+    for reach in (4, 2):
+        before = reach // 2 - 1
+        if reach == 4 and not cubic:
+            continue
+        if (
+            top >= before
+            and left >= before
+            and top + reach - before <= rows
+            and left + reach - before <= cols
+            and not (any_invalid and _holds_invalid(source, bands, top, left, before, reach))
+        ):
+            return reach
+    return 1
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _has_square(source, top, left, any_invalid):  # type: ignore[no-untyped-def]
-    """Tell whether 4 x 4 taps lie in the source and are all valid."""
-    if top < 0 or left < 0 or top + 4 > source.shape[0] or left + 4 > source.shape[1]:
-        return False
-    if any_invalid:
-        for y in range(top, top + 4):
-            for x in range(left, left + 4):
-                if source[y, x, 0] == 0:
-                    return False
-    return True
+@njit(cache=True, nogil=True)
+def _holds_invalid(source, bands, top, left, before, reach):  # type: ignore[no-untyped-def]
+    """Tell whether one of the taps around a point is invalid."""
+    for row in range(top - before, top - before + reach):
+        for col in range(left - before, left - before + reach):
+            if source[_INDEX(row), _INDEX(col * bands)] == 0:
+                return True
+    return False
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _weights(share):  # type: ignore[no-untyped-def]
-    """Cubic convolution with a = -0.5 (Keys, 1981), as GDAL has it."""
+@njit(cache=True, nogil=True, fastmath=True)
+def _cubic_weights(share):  # type: ignore[no-untyped-def]
+    """Weights of cubic convolution with a = -0.5 (Keys, 1981), as GDAL has it."""
     s = np.float32(share)
     s2 = s * s
     s3 = s2 * s
-    half = np.float32(0.5)
     return (
-        s2 - half * (s + s3),
-        np.float32(1.0) - np.float32(2.5) * s2 + np.float32(1.5) * s3,
-        half * s + np.float32(2.0) * s2 - np.float32(1.5) * s3,
-        half * (s3 - s2),
+        s2 - _HALF * (s + s3),
+        _ONE - np.float32(2.5) * s2 + np.float32(1.5) * s3,
+        _HALF * s + np.float32(2.0) * s2 - np.float32(1.5) * s3,
+        _HALF * (s3 - s2),
     )
 
 
-@njit(cache=True, nogil=True, fastmath=True, inline="always")
-def _cubic(source, y, x, bands, sums):  # type: ignore[no-untyped-def]
-    """Convolve 4 x 4 valid taps into ``sums``."""
-    top, left = int(np.floor(y)) - 1, int(np.floor(x)) - 1
-    wy, wx = _weights(y - top - 1), _weights(x - left - 1)
-    for b in range(len(bands)):
-        total = np.float32(0.0)
-        for m in range(4):
-            total += wy[m] * (
-                wx[0] * source[top + m, left, b]
-                + wx[1] * source[top + m, left + 1, b]
-                + wx[2] * source[top + m, left + 2, b]
-                + wx[3] * source[top + m, left + 3, b]
-            )
-        sums[b] = total
-
-
-@njit(cache=True, nogil=True, fastmath=True, inline="always")
-def _bilinear(source, y, x, bands, sums):  # type: ignore[no-untyped-def]
-    """Average the valid ones of 2 x 2 taps into ``sums``; False where they weigh nothing."""
+@njit(cache=True, nogil=True, fastmath=True)
+def _convolve(source, y, x, bands, taps, mixed, sums):  # type: ignore[no-untyped-def]
+    """Cubic convolution of 4 x 4 valid taps: down the columns of all bands, then across."""
     top, left = int(np.floor(y)), int(np.floor(x))
-    fy, fx = np.float32(y - top), np.float32(x - left)
+    w0, w1, w2, w3 = _cubic_weights(y - top)
+    r0, r1, r2, r3 = _INDEX(top - 1), _INDEX(top), _INDEX(top + 1), _INDEX(top + 2)
+    first = _INDEX((left - 1) * len(bands))
+    for k in range(_INDEX(len(taps))):
+        mixed[k] = (
+            w0 * np.float32(source[r0, first + k])
+            + w1 * np.float32(source[r1, first + k])
+            + w2 * np.float32(source[r2, first + k])
+            + w3 * np.float32(source[r3, first + k])
+        )
+    w0, w1, w2, w3 = _cubic_weights(x - left)
+    n = _INDEX(len(bands))
+    for b in range(n):
+        sums[b] = (
+            w0 * mixed[b] + w1 * mixed[n + b] + w2 * mixed[n + n + b] + w3 * mixed[n + n + n + b]
+        )
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _interpolate(source, y, x, bands, sums):  # type: ignore[no-untyped-def]
+    """Bilinear mean of 2 x 2 valid taps."""
+    top, left = int(np.floor(y)), int(np.floor(x))
+    down, across = np.float32(y - top), np.float32(x - left)
+    r0, r1, n = _INDEX(top), _INDEX(top + 1), _INDEX(len(bands))
+    first = _INDEX(left * len(bands))
+    for b in range(n):
+        c0, c1 = first + b, first + n + b
+        near = (_ONE - down) * np.float32(source[r0, c0]) + down * np.float32(source[r1, c0])
+        far = (_ONE - down) * np.float32(source[r0, c1]) + down * np.float32(source[r1, c1])
+        sums[b] = near + across * (far - near)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _interpolate_valid(source, y, x, bands, sums):  # type: ignore[no-untyped-def]
+    """Bilinear mean of the valid ones of 2 x 2 taps; False where they weigh nothing."""
+    n = len(bands)
+    top, left = int(np.floor(y)), int(np.floor(x))
+    down, across = np.float32(y - top), np.float32(x - left)
     total = np.float32(0.0)
-    for b in range(len(bands)):
-        sums[b] = 0.0
-    for row, wy in ((top, np.float32(1.0) - fy), (top + 1, fy)):
-        for col, wx in ((left, np.float32(1.0) - fx), (left + 1, fx)):
-            inside = 0 <= row < source.shape[0] and 0 <= col < source.shape[1]
-            if inside and source[row, col, 0] != 0:
+    sums[:] = 0.0
+    for row, wy in ((top, _ONE - down), (top + 1, down)):
+        for col, wx in ((left, _ONE - across), (left + 1, across)):
+            inside = 0 <= row < source.shape[0] and 0 <= col * n < source.shape[1]
+            if inside and source[row, col * n] != 0:
                 total += wy * wx
-                for b in range(len(bands)):
-                    sums[b] += wy * wx * source[row, col, b]
-    if total < 1e-5:
+                for b in range(n):
+                    sums[b] += wy * wx * np.float32(source[row, col * n + b])
+    if total < np.float32(1e-5):
         return False
-    for b in range(len(bands)):
+    for b in range(n):
         sums[b] /= total
     return True
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _bits(saturated, top, left, taps):  # type: ignore[no-untyped-def]
-    """Join the saturation bits of the taps of a pixel whose 4 x 4 square begins there."""
+@njit(cache=True, nogil=True)
+def _bits(saturated, y, x, reach):  # type: ignore[no-untyped-def]
+    """Join the saturation bits of the taps around a point."""
     bits = 0
-    inset = (4 - taps) // 2
-    for y in range(max(top + inset, 0), min(top + inset + taps, saturated.shape[0])):
-        for x in range(max(left + inset, 0), min(left + inset + taps, saturated.shape[1])):
-            bits |= saturated[y, x]
+    before = 1 if reach == 4 else 0
+    after = 3 if reach == 4 else 2
+    top, left = int(np.floor(y)), int(np.floor(x))
+    for row in range(max(top - before, 0), min(top + after, saturated.shape[0])):
+        for col in range(max(left - before, 0), min(left + after, saturated.shape[1])):
+            bits |= saturated[row, col]
     return bits

@@ -198,6 +198,7 @@ def _draw_part(
         (middle - half, middle + half),
         window,
         (0,) * part.bands,
+        (0,) * (4 * part.bands),
         ortho.dn,
         ortho.saturated,
     )
@@ -227,7 +228,7 @@ def _read_source(
         for axis, size in ((0, part.height), (1, part.width))
     )
     rows, cols = math.ceil((end_row - row) / factor), math.ceil((end_col - col) / factor)
-    pixels = np.empty((rows, cols, part.bands), np.uint16)
+    pixels = np.empty((rows, cols * part.bands), np.uint16)
     saturated = np.zeros((rows, cols) if options.saturation else (0, 0), np.uint8)
     any_invalid = any_saturated = False
     for first in range(0, rows, _CHUNK_ROWS):
