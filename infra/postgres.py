@@ -16,27 +16,21 @@ Layout of the cluster's folder::
 
 import fcntl
 import hashlib
-import json
 import logging
 import os
-import secrets
 import shutil
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.errors import CatalogError, ServiceError
 from infra.account import Account, account_for
 from infra.binaries import PostgresBinaries, choose, installed
-from infra.roles import COUNTERS_LOGIN, INGEST_LOGIN, READ_LOGIN, Dsns, prepare_database
+from infra.credentials import ADMIN_LOGIN, DATABASE, HOST, Credentials
+from infra.roles import Dsns, prepare_database
 
-ADMIN_LOGIN = "gfard_admin"
-DATABASE = "gfard"
-
-_HOST = "127.0.0.1"
 _SOCKET_PATH_BYTES = 107  # sun_path of unix(7) less its closing zero
 _PATIENCE_S = 60
 _ORPHANS = "pre-existing shared memory block"
@@ -67,28 +61,6 @@ class ClusterStatus:
     major: int | None
     port: int | None
     pid: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Secrets:
-    """What `cluster.json` holds."""
-
-    port: int
-    admin: str
-    read: str
-    ingest: str
-    counters: str
-
-    def dsns(self) -> Dsns:
-        return Dsns(
-            read_dsn=self._url(READ_LOGIN, self.read),
-            ingest_dsn=self._url(INGEST_LOGIN, self.ingest),
-            counters_dsn=self._url(COUNTERS_LOGIN, self.counters),
-            admin_dsn=self._url(ADMIN_LOGIN, self.admin),
-        )
-
-    def _url(self, login: str, password: str) -> str:
-        return f"postgresql://{login}:{password}@{_HOST}:{self.port}/{DATABASE}"
 
 
 class Cluster:
@@ -129,7 +101,7 @@ class Cluster:
                 if self._major() is None:
                     self._initialize(binaries, account)
                 self._launch(binaries, account)
-            dsns = self._secrets().dsns()
+            dsns = Credentials.load(self._credentials).dsns()
             _create_database(dsns)
             prepare_database(dsns)
         return dsns
@@ -158,6 +130,7 @@ class Cluster:
             done = account_for(self._home).run(command, _PATIENCE_S + 30)
         if done.returncode != 0:
             raise ServiceError(f"{self.folder}: PostgreSQL does not stop: {done.stderr.strip()}")
+        shutil.rmtree(self._socket_folder(), ignore_errors=True)
         return True
 
     def status(self) -> ClusterStatus:
@@ -167,7 +140,9 @@ class Cluster:
             return ClusterStatus(self.folder, "absent", None, None, None)
         pid = self._server_pid()
         state = "stopped" if pid is None else "running"
-        return ClusterStatus(self.folder, state, major, self._secrets().port, pid)
+        return ClusterStatus(
+            self.folder, state, major, Credentials.load(self._credentials).port, pid
+        )
 
     @contextmanager
     def running(self) -> Iterator[Dsns]:
@@ -236,10 +211,11 @@ class Cluster:
         """Make the cluster beside its final place, then rename it there."""
         fresh = self._home / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        self._write_secrets(_new_secrets())
+        credentials = Credentials.new()
+        credentials.save(self._credentials)
         password = self._home / "password"
         password.touch(mode=0o600)
-        password.write_text(self._secrets().admin)
+        password.write_text(credentials.admin)
         account.own(password)
         command = (
             binaries.program("initdb"),
@@ -271,7 +247,7 @@ class Cluster:
                 *("-w", "-t", str(_PATIENCE_S), "start"),
             )
             if account.run(command, _PATIENCE_S + 30).returncode == 0:
-                _LOGGER.info("PostgreSQL %d runs on port %d", binaries.major, self._secrets().port)
+                _LOGGER.info("PostgreSQL %d runs for %s", binaries.major, self.folder)
                 return
             said = self._log.read_bytes()[start:].decode(errors="replace")
             # Back ends of a killed server end by themselves within moments.
@@ -313,12 +289,11 @@ class Cluster:
 
     def _write_settings(self, account: Account) -> None:
         """Write the server's settings, with a port that is free at this moment."""
-        known = self._secrets()
-        if not _is_free(known.port):
-            self._write_secrets(_Secrets(**(asdict(known) | {"port": _free_port()})))
+        credentials = Credentials.load(self._credentials).on_free_port()
+        credentials.save(self._credentials)
         lines = [
-            f"port = {self._secrets().port}",
-            f"listen_addresses = '{_HOST}'",
+            f"port = {credentials.port}",
+            f"listen_addresses = '{HOST}'",
             f"unix_socket_directories = '{_quoted(self._socket_folder())}'",
             "timezone = 'UTC'",
             "shared_buffers = '256MB'",
@@ -331,22 +306,9 @@ class Cluster:
         settings.write_text("\n".join(lines) + "\n")
         account.own(settings)
 
-    def _secrets(self) -> _Secrets:
-        path = self._home / "cluster.json"
-        try:
-            return _Secrets(**json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError) as error:
-            raise ServiceError(
-                f"{path}: port and passwords of the database cannot be read ({error}): bring the "
-                f"file back, or remove {self.folder} and publish the store again"
-            ) from error
-
-    def _write_secrets(self, content: _Secrets) -> None:
-        path = self._home / "cluster.json"
-        fresh = path.with_suffix(".new")
-        fresh.touch(mode=0o600)
-        fresh.write_text(json.dumps(asdict(content)))
-        fresh.replace(path)
+    @property
+    def _credentials(self) -> Path:
+        return self._home / "cluster.json"
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -354,11 +316,6 @@ class Cluster:
         with (self._home / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def _new_secrets() -> _Secrets:
-    passwords = (secrets.token_urlsafe(24) for _ in range(4))
-    return _Secrets(_free_port(), *passwords)
 
 
 def _create_database(dsns: Dsns) -> None:
@@ -385,23 +342,6 @@ def _works_in(folder: Path) -> set[int]:
         except OSError:  # it has ended, or belongs to somebody else
             continue
     return found
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _quoted(path: Path) -> str:

@@ -33,6 +33,13 @@ def scene_bars() -> Iterator[Callable[[str, str, float], None]]:
 
 
 @contextmanager
+def shares(title: str) -> Iterator[Callable[[str, float], None]]:
+    """Show one bar; the callback takes the present step and the share done (0 to 1)."""
+    with scene_bars() as bars:
+        yield lambda step, share: bars(title, step, share)
+
+
+@contextmanager
 def steps(title: str) -> Iterator[Callable[[str], None]]:
     """Show what is being worked on; the callback takes the name of the present step."""
     with _progress() as progress:

@@ -3,8 +3,12 @@
 import asyncio
 import contextlib
 import os
+import re
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,7 +25,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.errors import CatalogError, ServiceError
+from infra.binaries import installed
 from infra.dispatch import Dispatcher, Mount, lifespan
+from infra.postgres import Cluster
 from infra.proxy import Proxy
 from infra.server import listen
 from infra.settings import InfraSettings
@@ -339,3 +345,93 @@ def test_a_public_address_is_an_address() -> None:
     assert InfraSettings(public_url="https://example.org/").address(1) == "https://example.org"
     assert InfraSettings(host="0.0.0.0").address(8080) == "http://127.0.0.1:8080"
     assert InfraSettings(host="::1").address(8080) == "http://[::1]:8080"
+
+
+@contextlib.contextmanager
+def _platform(data: Path, *options: str) -> Iterator[tuple[psutil.Process, str]]:
+    """Run `gfard serve` and wait until it prints its address."""
+    environment = os.environ | {"GFARD_DATA": str(data), "GFARD_TILER_WORKERS": "1"}
+    command = [sys.executable, "-m", "infra.cli", "serve", "--port", "0", *options]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            found = re.search(r"http://127\.0\.0\.1:\d+", line)
+            if found:
+                break
+        else:
+            pytest.fail(f"gfard serve ended: {''.join(said)}")
+        yield psutil.Process(process.pid), found[0]
+    finally:
+        process.kill()
+        process.wait()
+        if process.stderr:
+            process.stderr.close()
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """Data folder that the database's account reaches."""
+    if not installed():
+        pytest.skip("PostgreSQL is not installed")
+    path = Path(tempfile.mkdtemp(prefix="gfard-test-", dir="/tmp"))
+    path.chmod(0o755)
+    yield path
+    Cluster(path / "postgres").stop()
+    shutil.rmtree(path)
+
+
+def _workers(process: psutil.Process, part: str) -> list[psutil.Process]:
+    return [child for child in process.children() if part in child.cmdline()]
+
+
+def _until(true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+@pytest.mark.integration
+@pytest.mark.slow
+def test_the_platform_serves_everything_heals_and_stops_as_a_whole(data: Path) -> None:
+    with _platform(data) as (process, address):
+        with httpx.Client(base_url=address, timeout=60) as client:
+            assert client.get("/healthz").json() == {"status": "ok"}
+            links = {link["rel"]: link["href"] for link in client.get("/stac").json()["links"]}
+            assert links["search"] == f"{address}/stac/search"
+            assert client.get("/tiles/").json()["tiles"].startswith(f"{address}/tiles/collections/")
+            assert client.get("/data/none").status_code == 404
+            (tiler,) = _workers(process, "tiler")
+            tiler.kill()
+            assert client.get("/tiles/healthz").status_code in (200, 502)
+            _until(lambda: client.get("/tiles/healthz").status_code == 200, "the tiler came back")
+        children = process.children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        _until(lambda: not any(child.is_running() for child in children), "all have ended")
+    assert Cluster(data / "postgres").status().state == "stopped"
+
+
+@pytest.mark.integration
+@pytest.mark.slow
+def test_workers_do_not_outlive_a_killed_supervisor(data: Path) -> None:
+    with _platform(data) as (process, _):
+        workers = _workers(process, "catalog") + _workers(process, "tiler")
+        assert len(workers) == 2
+        process.kill()
+        _until(lambda: not any(worker.is_running() for worker in workers), "workers have ended")
+
+
+@pytest.mark.integration
+@pytest.mark.slow
+def test_one_process_serves_all_parts_for_tests(data: Path) -> None:
+    with _platform(data, "--single") as (process, address):
+        assert _workers(process, "tiler") == []
+        for path in ("/healthz", "/stac/collections", "/tiles/healthz"):
+            assert httpx.get(address + path, timeout=60).status_code == 200, path
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    assert Cluster(data / "postgres").status().state == "stopped"

@@ -1,0 +1,128 @@
+"""From the options of `gfard simulate` to the specification of a scene."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catalog.errors import ServiceError
+
+if TYPE_CHECKING:
+    from processing.simulate.spec import SceneSpec
+
+_BANDS = ("blue", "green", "red", "nir")
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationOptions:
+    """What a person says about a scene to simulate.
+
+    Attributes
+    ----------
+    camera
+        Such as ``GF1WFV1``.
+    time
+        When it is taken; UTC where no zone is given.
+    centre
+        ``LON,LAT`` in degrees; None takes the middle of the raster.
+    size
+        ``ROWSxCOLUMNS`` of one part.
+    raster
+        Surface reflectance in a UTM projection; None takes the made landscape.
+    bands
+        Numbers of blue, green, red and near infrared in the raster, such as ``1,2,3,4``.
+    scale
+        Factor from the raster's values to reflectance.
+    dem
+        Ellipsoidal heights below the raster.
+    aod
+        Aerosol optical depth at 550 nm.
+    cloud_cover
+        Share of the sky, 0 to 1; 0 leaves clouds out.
+    cloud_height_m
+        Height of the clouds' base above the ellipsoid.
+    seed
+        Of clouds, noise and wobble; another seed is another scene.
+    """
+
+    camera: str
+    time: datetime
+    centre: str | None
+    size: str
+    raster: Path | None
+    bands: str
+    scale: float
+    dem: Path | None
+    aod: float
+    cloud_cover: float
+    cloud_height_m: float
+    seed: int
+
+
+def scene_spec(options: SimulationOptions) -> "SceneSpec":
+    """Build the specification.
+
+    Raises
+    ------
+    ServiceError
+        An option that cannot be read; the message shows how it is written.
+    """
+    from processing.simulate.atmosphere import Air
+    from processing.simulate.clouds import CloudLayer
+    from processing.simulate.spec import MadeLand, RealLand, SceneSpec
+
+    land: MadeLand | RealLand = MadeLand(options.seed)
+    if options.raster is not None:
+        numbers = _numbers("--bands", options.bands, ",", len(_BANDS))
+        bands = tuple((name, int(n)) for name, n in zip(_BANDS, numbers, strict=True))
+        land = RealLand(options.raster, bands, options.scale, options.dem)
+    rows, cols = _numbers("--size", options.size, "x", 2)
+    clouds = None
+    if options.cloud_cover > 0:
+        clouds = CloudLayer(options.cloud_height_m, options.cloud_cover, seed=options.seed)
+    return SceneSpec(
+        camera=options.camera,
+        time=options.time if options.time.tzinfo else options.time.replace(tzinfo=UTC),
+        centre=_centre(options),
+        rows=int(rows),
+        cols=int(cols),
+        land=land,
+        air=Air(options.aod),
+        clouds=clouds,
+        seed=options.seed,
+    )
+
+
+def _centre(options: SimulationOptions) -> tuple[float, float]:
+    if options.centre is not None:
+        lon, lat = _numbers("--centre", options.centre, ",", 2)
+        return lon, lat
+    if options.raster is None:
+        raise ServiceError("--centre is missing: wanted LON,LAT in degrees, such as 1.1,45.5")
+    return _middle(options.raster)
+
+
+def _middle(raster: Path) -> tuple[float, float]:
+    """Longitude and latitude of the middle of a raster, degrees."""
+    import rasterio
+    from rasterio.errors import RasterioError
+    from rasterio.warp import transform
+
+    try:
+        with rasterio.open(raster) as source:
+            x, y = source.transform @ (source.width / 2, source.height / 2)
+            lons, lats = transform(source.crs, "EPSG:4326", [x], [y])
+    except (RasterioError, ValueError) as error:
+        raise ServiceError(f"{raster}: no place can be read from this raster: {error}") from error
+    return float(lons[0]), float(lats[0])
+
+
+def _numbers(option: str, text: str, between: str, wanted: int) -> list[float]:
+    """Read numbers written with something between them."""
+    try:
+        numbers = [float(part) for part in text.split(between)]
+    except ValueError:
+        numbers = []
+    if len(numbers) != wanted:
+        raise ServiceError(f"{option}: seen {text!r}, wanted {wanted} numbers with {between!r}")
+    return numbers

@@ -1,0 +1,97 @@
+"""What the commands share: options read from the environment, results written out."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.markup import escape
+
+from catalog.errors import ServiceError
+from infra.show import console
+
+if TYPE_CHECKING:
+    from infra.settings import InfraSettings
+    from processing.result import SceneResult
+    from processing.settings import ProcessSettings
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def read_settings(*, port: int | None = None, host: str | None = None) -> "InfraSettings":
+    """Read the options of the platform; those given here go before the environment's.
+
+    Raises
+    ------
+    ServiceError
+        A value that is not allowed; the message names the variable.
+    """
+    from infra.settings import InfraSettings
+
+    given: dict[str, Any] = {"port": port, "host": host}
+    try:
+        return InfraSettings(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise ServiceError(_reason(error.errors(), "GFARD_")) from error
+
+
+def read_process_settings(version: str | None) -> "ProcessSettings":
+    """Read the options of production; a version given here goes before the environment's.
+
+    Raises
+    ------
+    ServiceError
+        A value that is not allowed; the message names the variable.
+    """
+    from processing.settings import ProcessSettings
+
+    try:
+        return ProcessSettings() if version is None else ProcessSettings(version=version)
+    except ValidationError as error:
+        raise ServiceError(_reason(error.errors(), "GFARD_PROCESS_")) from error
+
+
+def print_json(content: object, *, one_line: bool = False) -> None:
+    """Write a result to standard output; paths become text."""
+    text = json.dumps(content, indent=None if one_line else 2, default=_plain)
+    sys.stdout.write(text + "\n")
+
+
+def print_result(result: "SceneResult", *, as_json: bool) -> None:
+    """Write what became of a scene: JSON on one line, or text for people."""
+    from processing.result import Status
+
+    if as_json:
+        print_json(result.to_dict(), one_line=True)
+    for warning in result.warnings:
+        say(f"{result.package}: {warning}", label="[yellow]warning[/]: ")
+    if result.status is Status.FAILED:
+        say(f"{result.package}: {result.detail}", label="[red]error[/]: ")
+    elif not as_json:
+        detail = f" ({result.detail})" if result.detail else ""
+        say(f"{result.package}: {result.status.value}{detail}")
+        for item in result.items:
+            say(f"  {item}")
+
+
+def say(text: str, *, label: str = "") -> None:
+    """Write a line to standard error: a label that may have markup, and a text as it is."""
+    console.print(label + escape(text), soft_wrap=True)
+
+
+def _reason(errors: Sequence[Mapping[str, Any]], prefix: str) -> str:
+    """Name each setting that is wrong, why, and the value seen."""
+    return "; ".join(
+        f"{prefix}{'_'.join(str(part) for part in error['loc']).upper()}: {error['msg']}, seen "
+        f"{error['input']!r}"
+        for error in errors
+    )
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{value!r} cannot be written as JSON")
