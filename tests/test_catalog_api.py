@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pystac
 import pytest
 from starlette.testclient import TestClient
@@ -77,7 +78,7 @@ def test_nothing_is_advertised_that_does_not_work(client: TestClient) -> None:
     classes = client.get("/stac/conformance").json()["conformsTo"]
     assert any(name.endswith("item-search#filter") for name in classes)
     assert any(name.endswith("cql2-text") for name in classes)
-    assert not any("query" in name and "simple-query" not in name for name in classes)
+    assert "https://api.stacspec.org/v1.0.0-rc.1/collection-search#query" not in classes
     assert not any("transaction" in name for name in classes)
 
 
@@ -179,17 +180,125 @@ def test_browsers_of_other_sites_may_ask(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"eo:cloud_cover": {"gte": 10, "lt": 30}}, 4),
+        ({"eo:cloud_cover": {"in": [0, 5, 77]}}, 2),
+        ({"eo:cloud_cover": {"neq": 0}, "platform": {"eq": "gaofen-1"}}, COUNT - 1),
+        ({"grid:code": {"startsWith": "MGRS-31"}}, COUNT),
+        ({"grid:code": {"startsWith": "MGRS_31"}}, 0),
+        ({"grid:code": {"endsWith": "TCL", "contains": "-31"}}, COUNT),
+        ({"grid:code": {"contains": "%"}}, 0),
+    ],
+)
+def test_query_extension_knows_all_of_its_operators(
+    client: TestClient, query: dict[str, Any], expected: int
+) -> None:
+    assert len(_search(client, query=query, limit=50)["features"]) == expected
+    text = {"query": orjson.dumps(query).decode(), "bbox": BOX, "limit": 50}
+    assert len(client.get("/stac/search", params=text).json()["features"]) == expected
+
+
+def test_query_and_filter_hold_together(client: TestClient) -> None:
+    found = _search(
+        client,
+        query={"eo:cloud_cover": {"lt": 30}},
+        filter={"op": ">", "args": [{"property": "eo:cloud_cover"}, 15]},
+        **{"filter-lang": "cql2-json"},
+    )
+    clouds = sorted(item["properties"]["eo:cloud_cover"] for item in found["features"])
+    assert clouds == [20, 25]
+
+
+@pytest.mark.parametrize(
     ("path", "status"),
     [
         ("/stac/collections/none", 404),
         ("/stac/collections/gf1-wfv-ard/items/none", 404),
-        ("/stac/search?bbox=1,2", 400),
-        ("/stac/search?filter=%3B%3B&filter-lang=cql2-text", 400),
-        ("/stac/search?datetime=yesterday", 400),
+        ("/stac/collections/none/items", 404),
+        ("/stac/collections/none/queryables", 404),
     ],
 )
-def test_bad_requests_are_refused(client: TestClient, path: str, status: int) -> None:
+def test_what_is_not_there_is_404(client: TestClient, path: str, status: int) -> None:
     assert client.get(path).status_code == status
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"bbox": "1,2"},
+        {"bbox": "200,100,300,400"},
+        {"datetime": "yesterday"},
+        {"limit": 0},
+        {"intersects": "x"},
+        {"intersects": '{"type":"Point","coordinates":["a"]}'},
+        {"token": "next:nonsense"},
+        {"ids": "\0"},
+        {"query": "x"},
+        {"query": '{"a": {"startsWith": 3}}'},
+        {"query": '{"a": {"in": 3}}'},
+        {"query": '{"a": {"resembles": 3}}'},
+        {"filter": ";;"},
+        {"filter": "id"},
+        {"filter": "eo:cloud_cover = 'abc'"},
+        {"filter": "s_intersects(geometry, POINT(1))"},
+        {"filter": "unheard_of(1) = 2"},
+        {"filter": "(" * 5000 + "id = 'a'" + ")" * 5000},
+        {"filter": "NOT " * 1000 + "id = 'a'"},
+        {"filter": "id = 'a' OR " * 3000 + "id = 'a'"},
+        {"filter": "[1", "filter-lang": "cql2-json"},
+        {"filter": "[]", "filter-lang": "cql2-json"},
+    ],
+    ids=lambda query: str(query)[:40],
+)
+def test_bad_requests_are_refused_and_cost_little(
+    client: TestClient, query: dict[str, Any]
+) -> None:
+    answer = client.get("/stac/search", params=query)
+    assert answer.status_code == 400, answer.text
+    assert answer.elapsed < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b'{"limit": "many"}',
+        b'{"collections": "gf1-wfv-ard"}',
+        b'{"filter": "id = 1"}',
+        b'{"filter": {"op": "unheard-of", "args": []}}',
+        b'{"filter": ' + b'{"op": "not", "args": [' * 300 + b"1" + b"]}" * 300 + b"}",
+        b'{"filter": ' + b'{"op": "not", "args": [' * 9000 + b"1" + b"]}" * 9000 + b"}",
+        b'{"sortby": "x"}',
+    ],
+    ids=lambda body: body[:40].decode(),
+)
+def test_bad_bodies_are_refused(client: TestClient, body: bytes) -> None:
+    answer = client.post("/stac/search", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400, answer.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"filter": "id = '; drop table items; --'"},
+        {"sortby": "+id; drop table items"},
+        {"sortby": "unheard-of"},
+        {"fields": ","},
+        {"limit": 1_000_000},
+        {"collections": "a" * 5000},
+    ],
+    ids=lambda query: str(query)[:40],
+)
+def test_odd_requests_do_no_harm(client: TestClient, query: dict[str, Any]) -> None:
+    assert client.get("/stac/search", params={"bbox": BOX, **query}).status_code == 200
+    assert len(_search(client, limit=50)["features"]) == COUNT
+
+
+@pytest.mark.parametrize("text", ["' or 1=1", '"', "(", "&", "!", "a:*"])
+def test_odd_free_text_does_no_harm(client: TestClient, text: str) -> None:
+    assert client.get("/stac/collections", params={"q": text}).status_code in (200, 400)
 
 
 def test_writing_is_not_offered(client: TestClient, items: list[Any]) -> None:

@@ -2,7 +2,8 @@
 
 Two things make answers fast. Items leave the database as they are stored and are completed
 here (``use_api_hydrate``; completing them in SQL takes ten times as long), and answers are
-written by orjson at once instead of passing through FastAPI's encoder.
+written by orjson at once instead of passing through FastAPI's encoder. What a request may cost
+is bounded: items per page, size of a filter, time of a statement.
 """
 
 from collections.abc import AsyncIterator
@@ -10,12 +11,15 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import asyncpg
 import attr
 import orjson
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from pydantic import BaseModel, Field
+from stac_fastapi.api.errors import add_exception_handlers
+from stac_fastapi.extensions.query import QueryConformanceClasses, QueryExtension
 from stac_fastapi.pgstac.app import instantiate_api
-from stac_fastapi.pgstac.config import PostgresSettings, Settings
+from stac_fastapi.pgstac.config import PostgresSettings, ServerSettings, Settings
 from stac_fastapi.pgstac.core import CoreCrudClient
 from stac_fastapi.pgstac.db import close_db_connection, connect_to_db
 from stac_fastapi.pgstac.models.extensions import Extensions
@@ -27,6 +31,7 @@ from starlette.responses import Response
 from catalog.errors import CatalogError
 from catalog.item import STAC_VERSION
 from catalog.settings import CatalogSettings
+from catalog.web.filters import Operator, all_of, bounded, parse_filter, query_filter
 
 _GEOJSON = "application/geo+json"
 _EXTENSIONS = (
@@ -35,10 +40,48 @@ _EXTENSIONS = (
     "fields",
     "filter",
     "free_text",
+    "item_query",
     "pagination",
     "sort",
 )
-"""What is advertised. The query extension is not: pgSTAC knows half of its operators."""
+"""What is advertised. "query", upstream's own, is not: it knows half of its operators."""
+
+_MAX_ITEMS = 1000
+"""Most items of one page, about 10 MB; a larger limit is cut, as the specification allows."""
+_DEFAULT_ITEMS = 10
+_STATEMENT_TIMEOUT_MS = 20_000
+
+_STATUS: dict[type[Exception], int] = {
+    asyncpg.DataError: 400,
+    asyncpg.SyntaxOrAccessError: 400,
+    asyncpg.RaiseError: 400,
+    asyncpg.InternalServerError: 400,  # how PostGIS refuses a geometry
+    asyncpg.ProgramLimitExceededError: 400,
+    asyncpg.QueryCanceledError: 503,
+    asyncpg.InsufficientResourcesError: 503,
+    asyncpg.OperatorInterventionError: 503,
+    asyncpg.PostgresConnectionError: 503,
+    asyncpg.InterfaceError: 503,
+    OSError: 503,
+    orjson.JSONDecodeError: 400,
+    RecursionError: 400,
+}
+"""HTTP status of what the database and the parsers raise."""
+
+
+class QueryPost(BaseModel):
+    """The query extension in the body of a search."""
+
+    query: dict[str, dict[Operator, Any]] | None = Field(
+        None, description="Conditions on properties, all of which must hold"
+    )
+
+
+@attr.s
+class ItemQueryExtension(QueryExtension):
+    """The query extension with all of its operators, translated to CQL2."""
+
+    POST = QueryPost
 
 
 @attr.s
@@ -95,12 +138,33 @@ class FastClient(CoreCrudClient):  # type: ignore[misc]  # upstream is untyped
         """Return the items of a collection."""
         return _geojson(await super().item_collection(collection_id, request, **query))
 
+    def _clean_search_args(
+        self,
+        base_args: dict[str, Any],
+        filter_query: str | None = None,
+        filter_lang: str | None = None,
+        fields: list[str] | None = None,
+        **rest: Any,
+    ) -> Any:
+        """Parse the filter of a query string within bounds."""
+        fields = [name for name in fields or () if name.strip("+-")]
+        clean = super()._clean_search_args(base_args, fields=fields, **rest)
+        if filter_query:
+            clean["filter"] = parse_filter(filter_query, filter_lang or "cql2-text")
+            clean["filter_lang"] = "cql2-json"
+        return clean
+
     async def _search_base(self, search_request: PgstacSearch, request: Request) -> Any:
-        """Search with the settings that the server chooses, whatever a body asks of pgSTAC."""
+        """Search within bounds and with the settings that the server chooses.
+
+        Whatever a body asks of pgSTAC itself (``conf``) is put aside.
+        """
         counted = getattr(search_request, "context", None)
         if counted is None:
             counted = request.query_params.get("context") == "true"
         search_request.conf = {"context": "auto" if counted else "off"}
+        search_request.limit = min(search_request.limit or _DEFAULT_ITEMS, _MAX_ITEMS)
+        _join_conditions(search_request)
         return await super()._search_base(search_request, request)
 
 
@@ -123,11 +187,12 @@ def create_app(settings: CatalogSettings) -> FastAPI:
         enable_catalogs_extension=False,
         validate_extensions=False,
     )
-    context = {"context": ContextExtension()}
     api = instantiate_api(
         client=FastClient,
         extensions=Extensions(
-            search_map=context, item_collection_map=context, settings=api_settings
+            search_map=_own_extensions(QueryConformanceClasses.SEARCH),
+            item_collection_map=_own_extensions(QueryConformanceClasses.ITEMS),
+            settings=api_settings,
         ),
         lifespan=_lifespan(settings),
         settings=api_settings,
@@ -136,7 +201,22 @@ def create_app(settings: CatalogSettings) -> FastAPI:
     api.client.description = api_settings.stac_fastapi_description
     api.client.landing_page_id = api_settings.stac_fastapi_landing_id
     app: FastAPI = api.app
+    add_exception_handlers(app, _STATUS)
+    api.add_route_dependencies([{"path": "/search", "method": "POST"}], [Depends(_object_body)])
     return app
+
+
+async def _object_body(request: Request) -> None:
+    """Refuse a body that is no object before upstream's validators take it for one."""
+    if not isinstance(await request.json(), dict):
+        raise HTTPException(400, "the body of a search is a JSON object")
+
+
+def _own_extensions(query_class: str) -> dict[str, ApiExtension]:
+    return {
+        "context": ContextExtension(),
+        "item_query": ItemQueryExtension(conformance_classes=[query_class]),
+    }
 
 
 def _lifespan(settings: CatalogSettings) -> Any:
@@ -166,7 +246,23 @@ def _login(settings: CatalogSettings) -> PostgresSettings:
         pgport=url.port or 5432,
         pgdatabase=url.path.lstrip("/"),
         db_max_conn_size=settings.max_connections,
+        server_settings=ServerSettings(
+            application_name="gfard-api", statement_timeout=str(_STATEMENT_TIMEOUT_MS)
+        ),
     )
+
+
+def _join_conditions(search_request: PgstacSearch) -> None:
+    """Bring filter and query of a search into one bounded filter."""
+    conditions = []
+    if search_request.filter_expr is not None:
+        conditions.append(bounded(search_request.filter_expr))
+    if search_request.query is not None:
+        query = query_filter(search_request.query)
+        conditions += [] if query is None else [bounded(query)]
+    search_request.query = None
+    search_request.filter_expr = all_of(conditions)
+    search_request.filter_lang = "cql2-json"
 
 
 def _geojson(answer: Any) -> Response:
