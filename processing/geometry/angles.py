@@ -25,7 +25,7 @@ from processing.geometry.footprint import Part
 Floats = NDArray[np.float64]
 
 _RAY_HEIGHT_M: Final = 2000.0
-_BORDER_PX: Final = 1000.0
+_BORDER_SHARE: Final = 0.25
 """How far beyond an image its RPC is followed."""
 _STRIP_ROWS: Final = 512
 _SEMI_MAJOR_M: Final = 6_378_137.0
@@ -177,8 +177,10 @@ class _Look:
 def _looks(part: Part, lon: Floats, lat: Floats, height: Floats) -> _Look:
     """Return the directions to the sensor; far outside the image those of its border."""
     row, col = part.rpc.image(lon, lat, height)
-    inside_row = np.clip(row, -_BORDER_PX, part.height - 1 + _BORDER_PX)
-    inside_col = np.clip(col, -_BORDER_PX, part.width - 1 + _BORDER_PX)
+    # An RPC may be extrapolated by a share of its image only, however small the image is.
+    rows_out, cols_out = _BORDER_SHARE * part.height, _BORDER_SHARE * part.width
+    inside_row = np.clip(row, -rows_out, part.height - 1 + rows_out)
+    inside_col = np.clip(col, -cols_out, part.width - 1 + cols_out)
     outside = np.maximum(
         np.abs(row - np.clip(row, 0, part.height - 1)),
         np.abs(col - np.clip(col, 0, part.width - 1)),
