@@ -79,7 +79,7 @@ def run_demo(folder: Path, store: "FolderStore", progress: Progress) -> DemoRepo
     progress
         Called as the scenes advance.
     """
-    from processing.simulate.scene import demo_specs
+    from processing.simulate.demo import demo_specs
 
     start = time.monotonic()
     context = multiprocessing.get_context("spawn")
@@ -119,7 +119,8 @@ def _one(index: int, folder: Path, store_root: Path) -> DemoScene:
     from processing.compare import compare
     from processing.pipeline import produce
     from processing.settings import ProcessSettings
-    from processing.simulate.scene import demo_specs, simulate
+    from processing.simulate.demo import demo_specs
+    from processing.simulate.scene import simulate
 
     spec = demo_specs()[index]
     simulated = simulate(
@@ -136,6 +137,18 @@ def _one(index: int, folder: Path, store_root: Path) -> DemoScene:
     )
     if result.status is Status.FAILED:
         raise GfardError(f"{simulated.package.name}: {result.detail}")
-    rows = {item: compare(store.files(item), simulated.truth) for item in result.items}
+    rows = {item: compare(_files(store, item), simulated.truth) for item in result.items}
     _steps.put((spec.name, result.status.value, 1.0))
     return DemoScene(result, rows)
+
+
+def _files(store: "FolderStore", item: str) -> dict[str, Path]:
+    """Return the data files of a stored item by asset key."""
+    from catalog.product import ItemId, asset_specs
+    from catalog.store import relative_folder
+
+    identity = ItemId.parse(item)
+    folder = store.root / relative_folder(identity)
+    return {
+        spec.key: folder / identity.file_name(spec.key) for spec in asset_specs(identity.satellite)
+    }

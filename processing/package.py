@@ -83,6 +83,8 @@ class ScenePart:
 class L1APackage:
     """One scene, ready to be processed; times are aware UTC, corners (lon, lat) UL UR LR LL.
 
+    ``centre`` (lon, lat) is taken on the sphere, so that 180 E is no border.
+
     ``sun_zenith_deg`` and ``sun_azimuth_deg`` are computed for the scene centre.
     ``cloud_percent`` and ``gains`` are None where the package states none, ``sha256`` (of the
     archive) where the package is a folder.
@@ -99,6 +101,7 @@ class L1APackage:
     sun_zenith_deg: float
     sun_azimuth_deg: float
     corners: tuple[tuple[float, float], ...]
+    centre: tuple[float, float]
     cloud_percent: float | None
     gains: tuple[float, ...] | None
     parts: tuple[ScenePart, ...]
@@ -219,6 +222,7 @@ def _read_package(package: Path, folder: Path, sha256: str | None) -> L1APackage
         sun_zenith_deg=sun.zenith_deg,
         sun_azimuth_deg=sun.azimuth_deg,
         corners=metadata.corners,
+        centre=centre,
         cloud_percent=metadata.cloud_percent,
         gains=metadata.gains,
         parts=_open_parts(files, known, metadata, centre),

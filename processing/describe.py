@@ -1,0 +1,169 @@
+"""What is known about one tile of one scene, gathered for its STAC item."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version as installed_version
+from typing import Any
+
+import numpy as np
+
+from catalog.item import BandFacts, ItemFacts
+from catalog.product import ANGLE_SCALE, FILL, QA, ItemId, MaskClass
+from processing.atmosphere.aod import AodSource
+from processing.atmosphere.lut import camera_lut
+from processing.look import Observation, SceneLook
+from processing.settings import ProcessSettings
+from processing.tile import TileImage
+
+EARTH_RADIUS_KM = 6371.0
+ORBIT_HEIGHT_KM = 645.0
+"""Height of both satellites' orbits."""
+
+
+def item_facts(
+    identity: ItemId,
+    image: TileImage,
+    seen: Observation,
+    looked: SceneLook,
+    settings: ProcessSettings,
+) -> ItemFacts:
+    """Gather the facts about ``image`` for its item."""
+    package, camera = seen.package, seen.package.camera
+    angles = _mean_angles(image)
+    classes = _class_percent(image)
+    valid = np.count_nonzero(image.valid)
+    return ItemFacts(
+        id=identity,
+        start_time=package.start_time,
+        end_time=package.end_time,
+        grid=image.tile.grid,
+        footprint=image.outline(),
+        bands=tuple(
+            BandFacts(band.name, band.center_nm / 1000, band.fwhm_nm / 1000)
+            for band in camera.bands
+        ),
+        platform=camera.platform,
+        instrument=camera.instrument,
+        international_designator=camera.international_designator,
+        sun_azimuth=angles["saa"],
+        sun_elevation=90.0 - angles["sza"],
+        view_zenith=angles["vza"],
+        view_azimuth=angles["vaa"],
+        off_nadir=off_nadir_deg(angles["vza"]),
+        class_percent=classes,
+        valid_percent=100.0 * valid / (image.tile.grid.rows * image.tile.grid.cols),
+        geometric=None,
+        quality_reason=None,
+        warnings=seen.warnings,
+        lineage=_lineage(seen, looked, settings),
+        auxiliary=_auxiliary(seen, looked),
+        provenance=_provenance(image, seen, looked, settings),
+        derived_from=package.name,
+        software_version=installed_version("gfard"),
+        created=datetime.now(UTC).replace(microsecond=0),
+    )
+
+
+def off_nadir_deg(view_zenith_deg: float) -> float:
+    """Return the angle at the sensor between nadir and the ground point, on a sphere."""
+    ratio = EARTH_RADIUS_KM / (EARTH_RADIUS_KM + ORBIT_HEIGHT_KM)
+    return float(np.degrees(np.arcsin(ratio * np.sin(np.radians(view_zenith_deg)))))
+
+
+def _mean_angles(image: TileImage) -> dict[str, float]:
+    """Mean sun and view angles in degrees; azimuths as the mean direction."""
+    means: dict[str, float] = {}
+    stored = image.arrays["angle"][:, ::8, ::8]
+    valid = stored[1] != FILL
+    for name, band in zip(("saa", "sza", "vaa", "vza"), stored, strict=True):
+        values = np.radians(band[valid].astype(np.float64) * ANGLE_SCALE)
+        if name.endswith("aa"):
+            mean = np.arctan2(np.sin(values).mean(), np.cos(values).mean()) % (2 * np.pi)
+        else:
+            mean = values.mean()
+        means[name] = float(np.degrees(mean))
+    return means
+
+
+def _class_percent(image: TileImage) -> Mapping[MaskClass, float]:
+    """Share of each class in the valid pixels, percent."""
+    counts = np.bincount(image.arrays["mask"].ravel(), minlength=len(MaskClass))
+    valid = max(int(counts[1:].sum()), 1)
+    return {
+        value: 100.0 * int(counts[value]) / valid
+        for value in MaskClass
+        if value is not MaskClass.FILL
+    }
+
+
+def _lineage(seen: Observation, looked: SceneLook, settings: ProcessSettings) -> tuple[str, ...]:
+    """Name the steps in their order."""
+    package = seen.package
+    return (
+        f"Open {package.name}; time zone {package.sun_check.time_zone} and sense of the angles "
+        f"({package.sun_check.angle_sense}) decided by the position of the sun",
+        f"Calibrate to radiance: {seen.calibration.source}; reflectance with the "
+        f"{seen.calibration.irradiance} solar irradiance over the full spectral response",
+        f"Locate by the RPC with heights from {seen.heights.source}; no reference image",
+        f"Classify at 32 m: {looked.quality.model}",
+        "Fit aerosol optical depth on 512 m cells from dark targets and a prior",
+        f"Resample all bands once ({settings.kernel}) to the tile",
+        "Correct Rayleigh scattering, aerosol, ozone, water vapour and oxygen by look-up table",
+        "Classify at 16 m and set the quality bits",
+    )
+
+
+def _auxiliary(seen: Observation, looked: SceneLook) -> dict[str, str]:
+    """Auxiliary data by purpose."""
+    return {
+        "dem": seen.heights.source,
+        "geoid": seen.heights.geoid,
+        "spectral_response": "CRESDA response tables, see processing/data/SOURCES.md",
+        "aerosol_prior": looked.prior.source,
+        "ozone_water_vapour": looked.gas.source,
+    }
+
+
+def _provenance(
+    image: TileImage, seen: Observation, looked: SceneLook, settings: ProcessSettings
+) -> dict[str, Any]:
+    """Facts by which the product can be made again, or judged."""
+    calibration = seen.calibration
+    options = settings.model_dump_json()
+    return {
+        "calibration": {
+            "slope": list(calibration.slope),
+            "intercept": list(calibration.intercept),
+            "esun": list(calibration.esun),
+            "irradiance": calibration.irradiance,
+            "source": calibration.source,
+            "table_year": calibration.table_year,
+            "flags": list(calibration.flags),
+        },
+        "ozone_du": looked.gas.ozone_du,
+        "water_vapour": looked.gas.water_vapour_g_cm2,
+        "aerosol_model": looked.aod.model,
+        "aerosol_lut": camera_lut(seen.package.camera.name).content_hash,
+        "aerosol_source_percent": _aerosol_shares(image),
+        "mask_model": {"name": looked.quality.model, "sha256": looked.quality.model_sha256},
+        "sun_check": {
+            "time_zone": seen.package.sun_check.time_zone,
+            "angle_sense": seen.package.sun_check.angle_sense,
+            "zenith_error": round(seen.package.sun_check.zenith_error_deg, 3),
+            "azimuth_error": round(seen.package.sun_check.azimuth_error_deg, 3),
+        },
+        "settings": settings.model_dump(mode="json"),
+        "settings_sha256": hashlib.sha256(options.encode()).hexdigest(),
+    }
+
+
+def _aerosol_shares(image: TileImage) -> dict[str, float]:
+    """Share of each aerosol source in the valid pixels, percent."""
+    field = QA["aerosol_source"]
+    codes = (image.arrays["qa"][image.valid] >> field.offset) & (2**field.length - 1)
+    counts = np.bincount(codes, minlength=len(AodSource))
+    return {
+        source.name.lower(): round(100.0 * int(counts[source]) / max(codes.size, 1), 2)
+        for source in AodSource
+    }

@@ -1,0 +1,208 @@
+"""The story of one scene: open, identify, locate, look, then tile by tile correct and write."""
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from catalog.errors import GfardError
+from catalog.grid import tiles_touching
+from catalog.item import build_item, describe_file
+from catalog.product import ItemId
+from catalog.store import Store
+from processing.describe import item_facts
+from processing.geometry.dem import open_dem
+from processing.geometry.ortho import footprint
+from processing.look import Observation, SceneLook, look_at
+from processing.package import L1APackage, open_package
+from processing.result import SceneResult, Status, Stopwatch
+from processing.sensors import calibration
+from processing.settings import ProcessSettings
+from processing.tile import TileImage, make_tile
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str], None]
+
+DEM_MARGIN_DEG = 0.1
+"""Heights are wanted this far beyond the corners, which the XML gives only roughly."""
+
+
+def _silent(_step: str) -> None:
+    """Report nothing."""
+
+
+def produce(
+    path: Path,
+    *,
+    store: Store,
+    settings: ProcessSettings,
+    dem: str | Path | None = None,
+    progress: Progress = _silent,
+) -> SceneResult:
+    """Turn one L1A package into tile products in ``store``.
+
+    Parameters
+    ----------
+    path
+        Archive or folder of the package.
+    store
+        Where the products go; each item appears there whole or not at all.
+    settings
+        Options of production.
+    dem
+        File or folder of heights, or the name of a source; None takes the ellipsoid.
+    progress
+        Called with the name of each step.
+
+    Returns
+    -------
+    SceneResult
+        Done, rejected by a gate, or failed on bad input; a gate and bad input are results.
+    """
+    clock = Stopwatch()
+    try:
+        with ExitStack() as stack:
+            progress("opening the package")
+            with clock.step("open"):
+                package = stack.enter_context(open_package(path))
+            return _produce(package, store, settings, dem, progress, clock)
+    except GfardError as error:
+        log.warning("%s: %s", path.name, error)
+        return SceneResult(
+            path.name,
+            Status.FAILED,
+            type(error).__name__,
+            str(error),
+            timings=clock.timings(),
+        )
+
+
+def _produce(
+    package: L1APackage,
+    store: Store,
+    settings: ProcessSettings,
+    dem: str | Path | None,
+    progress: Progress,
+    clock: Stopwatch,
+) -> SceneResult:
+    """Produce an opened package."""
+    if package.sun_zenith_deg > settings.sun_limit_deg:
+        return _rejected(
+            package,
+            clock,
+            "low-sun",
+            f"sun zenith {package.sun_zenith_deg:.1f} degrees, limit {settings.sun_limit_deg:g}",
+        )
+    with clock.step("locate"):
+        seen = _observe(package, settings, dem)
+        tiles = tiles_touching(footprint(package.parts, seen.heights))
+    with clock.step("look"):
+        looked = look_at(seen, settings, progress)
+    figures = _figures(looked)
+    if looked.quality.cloud_shadow_percent >= settings.cloud_limit_percent:
+        return _rejected(
+            package,
+            clock,
+            "cloud",
+            f"cloud and shadow on {looked.quality.cloud_shadow_percent:.1f} % of the valid "
+            f"pixels, limit {settings.cloud_limit_percent:g} %",
+            figures,
+        )
+    items: list[str] = []
+    for tile in tiles:
+        progress(f"tile {tile.name}")
+        with clock.step("tiles"):
+            image = make_tile(seen, looked, tile, settings)
+        if image is not None:
+            with clock.step("write"):
+                items.append(_keep(image, seen, looked, store, settings))
+    if not items:
+        return _rejected(
+            package,
+            clock,
+            "no-tile",
+            f"none of {len(tiles)} touched tiles has {settings.minimum_valid_percent:g} % of "
+            "valid pixels",
+            figures,
+        )
+    return SceneResult(
+        package.name,
+        Status.DONE,
+        items=tuple(items),
+        figures={**figures, "peak_memory_gb": clock.peak_memory_gb()},
+        timings=clock.timings(),
+        warnings=seen.warnings,
+    )
+
+
+def _observe(package: L1APackage, settings: ProcessSettings, dem: str | Path | None) -> Observation:
+    """Find calibration and heights of the scene."""
+    coefficients = calibration(
+        package.camera,
+        package.centre_time.year,
+        from_xml=package.gains,
+        irradiance=settings.irradiance,
+    )
+    # Longitudes on one side of the centre's antipode: a scene over 180 E stays in one piece.
+    longitudes = [_beside(longitude, package.centre[0]) for longitude, _ in package.corners]
+    latitudes = [latitude for _, latitude in package.corners]
+    bounds = (
+        min(longitudes) - DEM_MARGIN_DEG,
+        min(latitudes) - DEM_MARGIN_DEG,
+        max(longitudes) + DEM_MARGIN_DEG,
+        max(latitudes) + DEM_MARGIN_DEG,
+    )
+    return Observation(package, coefficients, open_dem(dem, bounds))
+
+
+def _beside(longitude: float, centre: float) -> float:
+    """Return a longitude less than 180 degrees from ``centre``."""
+    return (longitude - centre + 180.0) % 360.0 - 180.0 + centre
+
+
+def _keep(
+    image: TileImage,
+    seen: Observation,
+    looked: SceneLook,
+    store: Store,
+    settings: ProcessSettings,
+) -> str:
+    """Write one tile's item into the store and return its id."""
+    identity = ItemId(
+        seen.package.camera.name, seen.package.centre_time, image.tile.name, settings.version
+    )
+    with store.draft(identity) as draft:
+        files = image.write(draft.folder, str(identity))
+        assets = [describe_file(key, path) for key, path in files.items()]
+        facts = item_facts(identity, image, seen, looked, settings)
+        draft.commit(build_item(facts, assets))
+    return str(identity)
+
+
+def _figures(looked: SceneLook) -> dict[str, float]:
+    """Return what the look at the scene measured."""
+    return {
+        "cloud_shadow_percent": looked.quality.cloud_shadow_percent,
+        "aod_mean": looked.aod.mean,
+        "aod_retrieved_percent": looked.aod.retrieved_percent,
+        "sun_zenith_deg": looked.sun_zenith_deg,
+    }
+
+
+def _rejected(
+    package: L1APackage,
+    clock: Stopwatch,
+    reason: str,
+    detail: str,
+    figures: dict[str, float] | None = None,
+) -> SceneResult:
+    """Return the result of a gate."""
+    return SceneResult(
+        package.name,
+        Status.REJECTED,
+        reason,
+        detail,
+        figures=figures or {},
+        timings=clock.timings(),
+    )

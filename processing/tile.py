@@ -1,0 +1,144 @@
+"""One tile of one scene: resampled once, corrected, classified and written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.grid import Grid, Tile
+from catalog.product import REFLECTANCE_SCALE, MaskClass, asset_specs
+from processing.atmosphere.correct import Coefficients, coefficients, surface_reflectance
+from processing.calibrate import toa_encoded
+from processing.geometry.angles import AngleField
+from processing.geometry.field import GroundField
+from processing.geometry.ortho import Ortho, covered_window, orthorectify
+from processing.look import Observation, SceneLook
+from processing.outline import outline
+from processing.quality.mask import tile_mask
+from processing.quality.qa import tile_qa
+from processing.settings import ProcessSettings
+from processing.write import write_cog, write_thumbnail
+
+CELL_PIXELS = 64
+"""Pixels along one side of a cell of atmospheric coefficients: 1024 m."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileImage:
+    """The six assets of one tile over the window that the scene covers.
+
+    ``arrays`` maps asset keys to encoded integers, (bands, rows, cols) or (rows, cols);
+    ``row`` and ``col`` place them in the tile.
+    """
+
+    tile: Tile
+    frame: Grid
+    row: int
+    col: int
+    arrays: dict[str, NDArray[np.unsignedinteger]]
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Pixels with an observation, shape (rows, cols)."""
+        return np.asarray(self.arrays["mask"] != MaskClass.FILL)
+
+    def outline(self) -> dict[str, Any]:
+        """Return the GeoJSON outline of the valid pixels, longitude and latitude."""
+        return outline(self.valid, self.frame)
+
+    def write(self, folder: Path, item_id: str) -> dict[str, Path]:
+        """Write every asset and the thumbnail into ``folder``; return the files by key."""
+        files: dict[str, Path] = {}
+        for spec in asset_specs(item_id[:3]):
+            files[spec.key] = folder / f"{item_id}.{spec.key}.tiff"
+            write_cog(
+                files[spec.key], self.arrays[spec.key], spec, self.tile.grid, self.row, self.col
+            )
+        files["thumbnail"] = folder / f"{item_id}.thumbnail.webp"
+        write_thumbnail(files["thumbnail"], self.arrays["SR"], self.tile.grid, self.row, self.col)
+        return files
+
+
+def make_tile(
+    seen: Observation, looked: SceneLook, tile: Tile, settings: ProcessSettings
+) -> TileImage | None:
+    """Make the assets of ``tile``, or None where the scene covers too little of it.
+
+    Parameters
+    ----------
+    seen, looked
+        The scene and the look at the whole of it.
+    tile
+        Tile of the grid.
+    settings
+        Options of production.
+    """
+    window = covered_window(seen.package.parts, tile.grid, seen.heights)
+    if window is None:
+        return None
+    row, col, rows, cols = window
+    frame = tile.grid.window(row, col, rows, cols)
+    ortho = orthorectify(
+        seen.package.parts,
+        frame,
+        seen.heights,
+        kernel=settings.kernel,
+        saturation_dn=seen.package.camera.saturation_dn,
+    )
+    valid_percent = 100.0 * np.count_nonzero(ortho.dn[0]) / (tile.grid.rows * tile.grid.cols)
+    if valid_percent < settings.minimum_valid_percent:
+        return None
+    return TileImage(tile, frame, row, col, _assets(seen, looked, frame, ortho, settings))
+
+
+def _assets(
+    seen: Observation, looked: SceneLook, frame: Grid, ortho: Ortho, settings: ProcessSettings
+) -> dict[str, NDArray[np.unsignedinteger]]:
+    """Correct and classify the resampled image."""
+    field = seen.angles(frame)
+    cells = frame.coarsen(CELL_PIXELS)
+    sun_zenith = GroundField(cells, field.on(cells).sun_zenith).on(frame)
+    toa = toa_encoded(ortho.dn, seen.factors, np.cos(np.radians(sun_zenith)))
+    sr, clamped = surface_reflectance(toa, frame, _coefficients(seen, looked, cells, field))
+    valid = toa[0] != 0
+    aod = looked.aod.on(frame)
+    source = looked.aod.source_on(frame)
+    mask = tile_mask(looked.quality, toa, frame)
+    qa = tile_qa(
+        mask,
+        looked.quality,
+        frame,
+        toa=toa,
+        saturated=ortho.saturated != 0,
+        clamped=clamped,
+        aod=aod,
+        aerosol_source=source,
+        low_sun=sun_zenith > settings.low_sun_deg,
+    )
+    return {
+        "angle": np.where(valid, field.encoded(frame), 0).astype(np.uint16),
+        "TOA": toa,
+        "AOD": np.where(valid, np.clip(np.rint(aod / REFLECTANCE_SCALE), 1, 65535), 0).astype(
+            np.uint16
+        ),
+        "SR": sr,
+        "mask": mask,
+        "qa": qa,
+    }
+
+
+def _coefficients(
+    seen: Observation, looked: SceneLook, cells: Grid, field: AngleField
+) -> Coefficients:
+    """Return the atmosphere over the cells of a tile."""
+    return coefficients(
+        seen.package.camera.name,
+        looked.aod.model,
+        looked.gas,
+        angles=field.on(cells),
+        aod=looked.aod.on(cells),
+        heights=seen.heights.on(cells),
+        cgrid=cells,
+    )
