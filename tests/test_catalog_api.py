@@ -1,14 +1,22 @@
 """The STAC API: what it advertises works, its links hold below a prefix, its answers are fast."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pystac
 import pytest
+from fastapi import FastAPI
+from psycopg.conninfo import conninfo_to_dict
+from stac_fastapi.pgstac.app import instantiate_api
+from stac_fastapi.pgstac.config import PostgresSettings
+from stac_fastapi.pgstac.db import close_db_connection, connect_to_db
 from starlette.testclient import TestClient
 
+from catalog.errors import CatalogError
 from catalog.load import load, published_item
 from catalog.product import ItemId
 from catalog.settings import CatalogSettings
@@ -172,6 +180,38 @@ def test_answers_read_as_stac(client: TestClient) -> None:
     assert len(pystac.ItemCollection.from_dict(found).items) == 3
     collection = pystac.Collection.from_dict(client.get("/stac/collections/gf6-wfv-ard").json())
     assert "SR" in collection.item_assets
+
+
+def test_fast_answers_equal_those_of_the_plain_api(client: TestClient, postgres: Dsns) -> None:
+    parts = conninfo_to_dict(postgres.read_dsn)
+    login = PostgresSettings(
+        pguser=parts["user"],
+        pgpassword=parts["password"],
+        pghost=parts["host"],
+        pgport=parts["port"],
+        pgdatabase=parts["dbname"],
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await connect_to_db(app, postgres_settings=login)
+        yield
+        await close_db_connection(app)
+
+    app = instantiate_api(lifespan=lifespan).app
+    with TestClient(app, base_url=URL, root_path="/stac") as plain:
+        body = {"bbox": [-151, 44, -148, 45], "limit": 5}
+        answers = [each.post("/stac/search", json=body).json() for each in (plain, client)]
+    assert answers[0]["features"] == answers[1]["features"]
+    assert answers[0]["links"] == answers[1]["links"]
+
+
+def test_database_down_is_one_line_without_the_password(tmp_path: Path) -> None:
+    dsn = "postgresql://someone:hidden@127.0.0.1:1/x"
+    app = create_app(CatalogSettings(database_url=dsn, store=tmp_path))
+    with pytest.raises(CatalogError, match=r"127\.0\.0\.1:1/x is not to be reached") as caught:
+        TestClient(app).__enter__()
+    assert "hidden" not in str(caught.value)
 
 
 def test_browsers_of_other_sites_may_ask(client: TestClient) -> None:

@@ -9,12 +9,12 @@ is bounded: items per page, size of a filter, time of a statement.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import asyncpg
 import attr
 import orjson
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, Field
 from stac_fastapi.api.errors import add_exception_handlers
 from stac_fastapi.extensions.query import QueryConformanceClasses, QueryExtension
@@ -222,15 +222,15 @@ def _own_extensions(query_class: str) -> dict[str, ApiExtension]:
 def _lifespan(settings: CatalogSettings) -> Any:
     """Return a lifespan that opens a pool of read-only sessions and closes it at the end."""
 
+    login = _login(settings)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            await connect_to_db(app, postgres_settings=_login(settings))
-        except OSError as error:
-            place = urlsplit(settings.database_url.get_secret_value())
-            raise CatalogError(
-                f"database {place.hostname}:{place.port}{place.path} is not to be reached: {error}"
-            ) from error
+            await connect_to_db(app, postgres_settings=login)
+        except (OSError, asyncpg.PostgresError) as error:
+            place = f"{login.pghost}:{login.pgport}/{login.pgdatabase}"
+            raise CatalogError(f"database {place} is not to be reached: {error}") from error
         yield
         await close_db_connection(app)
 
@@ -238,13 +238,13 @@ def _lifespan(settings: CatalogSettings) -> Any:
 
 
 def _login(settings: CatalogSettings) -> PostgresSettings:
-    url = urlsplit(settings.database_url.get_secret_value())
+    parts = conninfo_to_dict(settings.database_url.get_secret_value())
     return PostgresSettings(
-        pguser=url.username,
-        pgpassword=url.password or "",
-        pghost=url.hostname,
-        pgport=url.port or 5432,
-        pgdatabase=url.path.lstrip("/"),
+        pguser=parts.get("user", ""),
+        pgpassword=parts.get("password", ""),
+        pghost=parts.get("host", "127.0.0.1"),
+        pgport=parts.get("port", 5432),
+        pgdatabase=parts.get("dbname", ""),
         db_max_conn_size=settings.max_connections,
         server_settings=ServerSettings(
             application_name="gfard-api", statement_timeout=str(_STATEMENT_TIMEOUT_MS)
