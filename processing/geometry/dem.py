@@ -65,14 +65,16 @@ class HeightBlock:
 class HeightModel:
     """Heights of the ground around a scene.
 
-    ``source`` and ``geoid`` name where they come from. Where several files leave gaps the sea
-    level is taken; a single file ends at its edge, beyond which its outermost heights reach on.
+    ``source`` and ``geoid`` name where they come from. Where the files of a folder or a server
+    leave gaps the sea level is taken; a file of its own ``ends`` at its edge, beyond which its
+    outermost heights reach on.
     """
 
     source: str
     geoid: str
     files: tuple[DemFile, ...] = ()
     undulation: Geoid | None = None
+    ends: bool = False
 
     @property
     def flat(self) -> bool:
@@ -82,7 +84,7 @@ class HeightModel:
     def covers(self, lon: ArrayLike, lat: ArrayLike) -> NDArray[np.bool_]:
         """Tell which points have heights of their own: all, unless a single file ends."""
         x, y = np.broadcast_arrays(np.asarray(lon, np.float64), np.asarray(lat, np.float64))
-        if len(self.files) != 1:
+        if not self.ends:
             return np.ones(x.shape, np.bool_)
         west, south, east, north = self.files[0].bounds
         x = near_longitude(x, (west + east) / 2)
@@ -150,7 +152,7 @@ class HeightModel:
         """
         if self.flat:
             return HeightBlock(bounds[0], bounds[3], 1.0, 1.0, np.zeros((2, 2), np.float32))
-        frame = frame_over(self.files, bounds, resolution_m)
+        frame = frame_over(self.files, bounds, resolution_m, clip=self.ends)
         values = mosaic(self.files, frame)
         lon, lat = frame.centres()
         if self.undulation is not None:
@@ -197,11 +199,12 @@ def open_dem(
     if not files and not fetched:
         words = ", ".join(f"{value:.2f}" for value in bounds)
         raise DemError(f"{source}: no heights there meet west, south, east, north {words}")
+    ends = not fetched and Path(name).is_file()
     datum: Datum | None = "EGM2008" if fetched else files[0].datum
     if datum is None:
-        return HeightModel(str(source), "none (ellipsoidal heights)", files)
+        return HeightModel(str(source), "none (ellipsoidal heights)", files, ends=ends)
     undulation = open_geoid(datum, bounds[1] - 1.0, bounds[3] + 1.0, geoid)
-    return HeightModel(str(source), undulation.name, files, undulation)
+    return HeightModel(str(source), undulation.name, files, undulation, ends)
 
 
 def _listed(path: Path) -> list[Path]:

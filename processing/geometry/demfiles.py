@@ -106,10 +106,12 @@ class Frame:
         return lon, lat
 
 
-def frame_over(files: Sequence[DemFile], bounds: Bounds, resolution_m: float) -> Frame:
-    """Return the frame around ``bounds`` on the pixels of the first file.
+def frame_over(
+    files: Sequence[DemFile], bounds: Bounds, resolution_m: float, *, clip: bool
+) -> Frame:
+    """Return the frame around ``bounds`` on the pixels of the finest file.
 
-    Pixels are multiplied up to about ``resolution_m``. The frame of a single file ends at that
+    Pixels are multiplied up to about ``resolution_m``. With ``clip`` the frame ends at that
     file's edges, so that what lies beyond is not taken for sea.
     """
     if not files:
@@ -125,7 +127,7 @@ def frame_over(files: Sequence[DemFile], bounds: Bounds, resolution_m: float) ->
     last_col = math.floor((bounds[2] - origin_lon) / step_lon) + 1
     first_row = math.floor((origin_lat - bounds[3]) / step_lat) - 1
     last_row = math.floor((origin_lat - bounds[1]) / step_lat) + 1
-    if len(files) == 1:
+    if clip:
         cols = math.ceil(round((fine.bounds[2] - fine.bounds[0]) / step_lon, 6))
         rows = math.ceil(round((fine.bounds[3] - fine.bounds[1]) / step_lat, 6))
         first_col, last_col = (min(max(v, 0), cols - 1) for v in (first_col, last_col))
@@ -156,16 +158,28 @@ def mosaic(files: Sequence[DemFile], frame: Frame) -> NDArray[np.float32]:
         A file cannot be read.
     """
     values = np.full((frame.rows, frame.cols), np.nan, np.float32)
+    sea = np.ones(values.shape, np.bool_)
     for file in files:
         if file.meets(frame.bounds):
             seen = _read(file, frame)
             np.copyto(values, seen, where=np.isnan(values))
-    known = np.isfinite(values)
-    if not known.all():
-        values[~known] = 0.0
-        if known.any():
-            values = fillnodata(values, known.astype(np.uint8), _VOID_SEARCH_PX)
+            sea[_within(file, frame)] = False
+    values[sea & np.isnan(values)] = 0.0
+    void = np.isnan(values)
+    if void.any():
+        values[void] = 0.0
+        values = fillnodata(values, (~void).astype(np.uint8), _VOID_SEARCH_PX)
     return values
+
+
+def _within(file: DemFile, frame: Frame) -> tuple[slice, slice]:
+    """Return the rows and columns of a frame whose centres lie in a file."""
+    lon, lat = frame.centres()
+    turn = file.turn_to(frame.bounds)
+    west, south, east, north = file.bounds
+    cols = np.searchsorted(lon, [west + turn, east + turn])
+    rows = np.searchsorted(-lat, [-north, -south])
+    return slice(int(rows[0]), int(rows[1])), slice(int(cols[0]), int(cols[1]))
 
 
 def _read(file: DemFile, frame: Frame) -> NDArray[np.float32]:
