@@ -6,13 +6,13 @@ files in front of a tiler elsewhere, or the tiler alone.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-from starlette.types import ASGIApp
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
-from infra.dispatch import Dispatcher, Mount
-from infra.settings import InfraSettings
-from infra.site import site_app
+    from infra.dispatch import Dispatcher
+    from infra.settings import InfraSettings
 
 
 class Part(StrEnum):
@@ -37,12 +37,12 @@ class Site:
         Address of the platform as the world sees it.
     """
 
-    settings: InfraSettings
+    settings: "InfraSettings"
     read_dsn: str
     address: str
 
 
-def build(part: Part, site: Site, *, tiles: str | None = None) -> Dispatcher:
+def build(part: Part, site: Site, *, tiles: str | None = None) -> "Dispatcher":
     """Put together the application of one process.
 
     Parameters
@@ -54,6 +54,9 @@ def build(part: Part, site: Site, *, tiles: str | None = None) -> Dispatcher:
     tiles
         Address of a tiler process to pass `/tiles` on to; for the catalogue's part.
     """
+    from infra.dispatch import Dispatcher, Mount
+    from infra.site import site_app
+
     mounts: list[Mount] = []
     if part in (Part.ALL, Part.CATALOG):
         mounts += [Mount("/stac", _stac(site)), Mount("/data", _files(site))]
@@ -67,7 +70,9 @@ def build(part: Part, site: Site, *, tiles: str | None = None) -> Dispatcher:
     return Dispatcher(mounts)
 
 
-def _stac(site: Site) -> ASGIApp:
+def _stac(site: Site) -> "ASGIApp":
+    from pydantic import SecretStr
+
     from catalog.settings import CatalogSettings
     from catalog.web.api import create_app
 
@@ -81,14 +86,16 @@ def _stac(site: Site) -> ASGIApp:
     )
 
 
-def _files(site: Site) -> ASGIApp:
+def _files(site: Site) -> "ASGIApp":
     from catalog.store import FolderStore
     from catalog.web.files import files_app
 
     return files_app(FolderStore(site.settings.store))
 
 
-def _tiler(site: Site) -> ASGIApp:
+def _tiler(site: Site) -> "ASGIApp":
+    from pydantic import SecretStr
+
     from tiler.app import create_app
     from tiler.settings import TilerSettings
 

@@ -42,7 +42,7 @@ def shares(title: str) -> Iterator[Callable[[str, float], None]]:
 @contextmanager
 def steps(title: str) -> Iterator[Callable[[str], None]]:
     """Show what is being worked on; the callback takes the name of the present step."""
-    with _progress() as progress:
+    with _progress(transient=True) as progress:
         task = progress.add_task(title, total=None, step="")
         yield lambda step: progress.update(task, step=step)
 
@@ -91,7 +91,7 @@ def timings_table(result: "SceneResult") -> Table:
     return table
 
 
-def _progress(*columns: BarColumn) -> Progress:
+def _progress(*columns: BarColumn, transient: bool = False) -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -99,4 +99,6 @@ def _progress(*columns: BarColumn) -> Progress:
         TimeElapsedColumn(),
         TextColumn("[dim]{task.fields[step]}[/]"),
         console=console,
+        transient=transient,
+        disable=not console.is_terminal,
     )

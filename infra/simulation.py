@@ -110,8 +110,9 @@ def _middle(raster: Path) -> tuple[float, float]:
 
     try:
         with rasterio.open(raster) as source:
-            x, y = source.transform @ (source.width / 2, source.height / 2)
-            lons, lats = transform(source.crs, "EPSG:4326", [x], [y])
+            left, bottom, right, top = source.bounds
+            middle = [(left + right) / 2], [(bottom + top) / 2]
+            lons, lats = transform(source.crs, "EPSG:4326", *middle)
     except (RasterioError, ValueError) as error:
         raise ServiceError(f"{raster}: no place can be read from this raster: {error}") from error
     return float(lons[0]), float(lats[0])
