@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processing.sensors import spectral_response
+from processing.simulate.arrays import Floats
 from processing.simulate.camera import Pushbroom
 from processing.simulate.lattice import NODE_STEP, Lattice
 from processing.simulate.sixs import Sky, SkyQuery, skies
 from processing.simulate.sun import Sun
-
-Floats = NDArray[np.float64]
 
 _NODE_DEG = 5.0
 """View zenith between neighbouring columns of nodes, at most."""
@@ -225,7 +224,7 @@ def scene_air(
     row = np.arange(lattice.x.shape[1]) * float(NODE_STEP)
     col = np.arange(lattice.x.shape[2]) * float(NODE_STEP)
     terms = nodes.at(row, col + first_col, aod).astype(np.float32)
-    height = np.float64(sum(NODE_HEIGHTS_M) / 2)
+    height = np.array(sum(NODE_HEIGHTS_M) / 2)
     lon, lat = part.ground(row[:, None], col[None, :], height)
     zenith, _ = sun.angles(lon, lat, part.seconds(row)[:, None])
     return SceneAir(terms, zenith, part.cols)

@@ -10,17 +10,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from pyproj import Transformer
 
+from processing.simulate.arrays import Floats
 from processing.simulate.orbit import (
     ALTITUDE_M,
     MEAN_EARTH_RADIUS_M,
     Orbit,
     descending_over,
 )
-
-Floats = NDArray[np.float64]
 
 NADIR_PIXEL_M = 16.0
 TILT_DEG = {"GF1WFV1": -24.0, "GF1WFV2": -8.0, "GF1WFV3": 8.0, "GF1WFV4": 24.0, "GF6WFV": 0.0}
@@ -99,7 +97,7 @@ class Pushbroom:
             [a * np.sin(w * seconds + self.phase_rad + 2.1 * axis) for a, w in _JITTER]
             for axis in range(3)
         ]
-        return np.asarray(terms).sum(axis=1).T
+        return np.asarray(np.asarray(terms).sum(axis=1).T)
 
 
 def meet(position: Floats, view: Floats, height: Floats) -> tuple[Floats, Floats, Floats]:

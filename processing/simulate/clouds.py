@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from catalog.grid import Grid
+from processing.simulate.arrays import Floats
 from processing.simulate.noise import fractal, smooth_step
 
 _SAMPLE = 8
@@ -58,9 +59,7 @@ def _thickness(x: float, y: float, size: float, seed: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _sample(
-    x0: float, y0: float, step: float, size: float, seed: int, out: NDArray[np.float64]
-) -> None:
+def _sample(x0: float, y0: float, step: float, size: float, seed: int, out: Floats) -> None:
     for row in range(out.shape[0]):
         for col in range(out.shape[1]):
             out[row, col] = _thickness(x0 + col * step, y0 - row * step, size, seed)
@@ -112,11 +111,9 @@ class Lean:
     """
 
     centre: tuple[float, float]
-    terms: NDArray[np.float64]
+    terms: Floats
 
-    def at(
-        self, x: NDArray[np.float64], y: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def at(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Return the two components at map places."""
         powers = _powers((x - self.centre[0]) / 1e5, (y - self.centre[1]) / 1e5)
         east, north = np.tensordot(self.terms, powers, 1)
@@ -124,10 +121,10 @@ class Lean:
 
 
 def fit_lean(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    east: NDArray[np.float64],
-    north: NDArray[np.float64],
+    x: Floats,
+    y: Floats,
+    east: Floats,
+    north: Floats,
 ) -> Lean:
     """Return the parabola through rays known at some places (least squares)."""
     centre = float(x.mean()), float(y.mean())
@@ -136,7 +133,7 @@ def fit_lean(
     return Lean(centre, np.linalg.lstsq(powers.T, targets, rcond=None)[0].T)
 
 
-def _powers(u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
+def _powers(u: Floats, v: Floats) -> Floats:
     u, v = np.broadcast_arrays(u, v)
     return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v])
 

@@ -65,3 +65,31 @@ def demo_specs() -> tuple[SceneSpec, ...]:
             seed=5,
         ),
     )
+
+
+def sample_specs() -> tuple[SceneSpec, ...]:
+    """Return two small scenes whose atmosphere is in the table too: GF1 under clouds, and GF6."""
+    return (
+        SceneSpec(
+            camera="GF1WFV2",
+            time=datetime(2020, 7, 11, 10, 52, 30, tzinfo=UTC),
+            centre=_LAKE,
+            rows=360,
+            cols=360,
+            air=Air(0.16, east=0.1, north=0.05),
+            clouds=CloudLayer(height_m=1500.0, cover=0.15, size_m=2200.0, seed=5),
+            product_id="0004931556",
+            seed=6,
+        ),
+        SceneSpec(
+            camera="GF6WFV",
+            time=datetime(2021, 6, 2, 10, 57, 49, tzinfo=UTC),
+            centre=_LAKE,
+            rows=240,
+            cols=120,
+            air=Air(0.12, ozone_du=330.0, water_g_cm2=1.7),
+            product_id="1120105583",
+            overlap=16,
+            seed=7,
+        ),
+    )

@@ -55,23 +55,25 @@ def made_ground(grid: Grid, season: Season, seed: int, progress: Callable[[float
 
 
 def made_dem(
-    bounds: tuple[float, float, float, float], step_deg: float, epsg: int, seed: int
+    west: float, north: float, step_deg: float, shape: tuple[int, int], epsg: int, seed: int
 ) -> NDArray[np.float32]:
     """Return ellipsoidal heights at pixel centres of a lon/lat raster, north up.
 
-    ``bounds`` are west, south, east, north in degrees; ``epsg`` names the UTM zone in which the
-    land is made.
+    (``west``, ``north``) is the raster's corner in degrees; ``epsg`` names the UTM zone in
+    which the land is made.
     """
-    west, south, east, north = bounds
-    cols, rows = round((east - west) / step_deg), round((north - south) / step_deg)
-    lon, lat = np.meshgrid(
-        west + (np.arange(cols) + 0.5) * step_deg, north - (np.arange(rows) + 0.5) * step_deg
-    )
-    x, y = Transformer.from_crs(4326, epsg, always_xy=True).transform(lon, lat)
-    return heights(np.asarray(x), np.asarray(y), seed)
+    to_map = Transformer.from_crs(4326, epsg, always_xy=True)
+    lon = west + (np.arange(shape[1]) + 0.5) * step_deg
+    out = np.empty(shape, np.float32)
+    for first in range(0, shape[0], _CHUNK_ROWS):
+        rows = np.arange(first, min(first + _CHUNK_ROWS, shape[0]))
+        x, y = to_map.transform(*np.meshgrid(lon, north - (rows + 0.5) * step_deg))
+        out[rows] = heights(np.asarray(x), np.asarray(y), seed)
+    return out
 
 
 def _heights_around(grid: Grid, rows: slice, seed: int) -> NDArray[np.float32]:
     x = grid.ulx + (np.arange(-1, grid.cols + 1) + 0.5) * grid.resolution
     y = grid.uly - (np.arange(rows.start - 1, rows.stop + 1) + 0.5) * grid.resolution
-    return heights(*np.meshgrid(x, y), seed)
+    east, north = np.meshgrid(x, y)
+    return heights(east, north, seed)

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from processing.sensors import Calibration
+from processing.simulate.arrays import Floats
 from processing.simulate.atmosphere import SceneAir
 from processing.simulate.camera import Pushbroom
 from processing.simulate.clouds import CloudSheet
@@ -46,7 +48,7 @@ class Detector:
 
 
 @njit(cache=True, nogil=True)
-def _power(lattice: NDArray[np.float64], row: float, col: float, out: NDArray[np.float64]) -> None:
+def _power(lattice: Floats, row: float, col: float, out: Floats) -> None:
     """Interpolate the three powers of height between the lattice's nodes."""
     u, v = row / NODE_STEP, col / NODE_STEP
     i = min(max(math.floor(u), 0), lattice.shape[1] - 2)
@@ -59,23 +61,21 @@ def _power(lattice: NDArray[np.float64], row: float, col: float, out: NDArray[np
 
 
 @njit(cache=True, nogil=True)
-def _clamped(
-    values: NDArray[np.float32], frame: tuple[float, float, float], x: float, y: float
-) -> float:
-    """Bilinear value at a map point; the edge goes on outside."""
+def _bilinear(values: NDArray[Any], frame: tuple[float, float, float], x: float, y: float) -> float:
+    """Value at a map point; the edge goes on outside."""
     u = min(max((frame[1] - y) / frame[2] - 0.5, 0.0), values.shape[0] - 1.001)
     v = min(max((x - frame[0]) / frame[2] - 0.5, 0.0), values.shape[1] - 1.001)
     i, j = int(u), int(v)
     u, v = u - i, v - j
     top = values[i, j] * (1 - v) + values[i, j + 1] * v
     low = values[i + 1, j] * (1 - v) + values[i + 1, j + 1] * v
-    return top * (1 - u) + low * u
+    return float(top * (1 - u) + low * u)
 
 
 @njit(cache=True, nogil=True)
 def _reflectances(
     values: NDArray[np.uint16], frame: tuple[float, float, float], x: float, y: float,
-    out: NDArray[np.float64],
+    out: Floats,
 ) -> bool:  # fmt: skip
     """Fill ``out`` with bilinear values of each band; return whether all were there."""
     u, v = (frame[1] - y) / frame[2] - 0.5, (x - frame[0]) / frame[2] - 0.5
@@ -93,22 +93,8 @@ def _reflectances(
 
 
 @njit(cache=True, nogil=True)
-def _level(
-    values: NDArray[np.uint8], frame: tuple[float, float, float], x: float, y: float
-) -> float:
-    """Bilinear value 0-1 of a raster in hundredths."""
-    u = min(max((frame[1] - y) / frame[2] - 0.5, 0.0), values.shape[0] - 1.001)
-    v = min(max((x - frame[0]) / frame[2] - 0.5, 0.0), values.shape[1] - 1.001)
-    i, j = int(u), int(v)
-    u, v = u - i, v - j
-    top = values[i, j] * (1 - v) + values[i, j + 1] * v
-    low = values[i + 1, j] * (1 - v) + values[i + 1, j + 1] * v
-    return 0.01 * (top * (1 - u) + low * u)
-
-
-@njit(cache=True, nogil=True)
 def _land(
-    px: NDArray[np.float64], py: NDArray[np.float64], height: NDArray[np.float32],
+    px: Floats, py: Floats, height: NDArray[np.float32],
     frame: tuple[float, float, float], start: float,
 ) -> tuple[float, float, float]:  # fmt: skip
     """Follow one ray down to the terrain; return map place and height of the meeting."""
@@ -117,13 +103,13 @@ def _land(
     for _ in range(_ROUNDS):
         x = px[0] + h * (px[1] + h * px[2])
         y = py[0] + h * (py[1] + h * py[2])
-        h = _clamped(height, frame, x, y)
+        h = _bilinear(height, frame, x, y)
     return x, y, h
 
 
 @njit(cache=True, nogil=True)
 def _look(
-    first_row: int, xs: NDArray[np.float64], ys: NDArray[np.float64],
+    first_row: int, xs: Floats, ys: Floats,
     values: NDArray[np.uint16], height: NDArray[np.float32], shadow: NDArray[np.uint8],
     frame: tuple[float, float, float], opacity: NDArray[np.uint8], brightness: NDArray[np.uint8],
     cloud_frame: tuple[float, float, float, float], surface: NDArray[np.float32],
@@ -152,14 +138,15 @@ def _look(
                 for band in range(found.size):
                     surface[band, r, c] += 0.25 * found[band]
                 extra[0, r, c] += 0.25 * h
-                extra[1, r, c] += 0.25 * _level(shadow, frame, x, y)
+                extra[1, r, c] += 0.0025 * _bilinear(shadow, frame, x, y)
                 top = cloud_frame[3]
                 x = px[0] + top * (px[1] + top * px[2])
                 y = py[0] + top * (py[1] + top * py[2])
-                cloud = _level(opacity, cloud_frame[:3], x, y)
+                cloud = 0.01 * _bilinear(opacity, cloud_frame[:3], x, y)
                 extra[2, r, c] += 0.25 * cloud
                 if cloud > 0:
-                    extra[3, r, c] += 0.25 * cloud * _level(brightness, cloud_frame[:3], x, y)
+                    white = 0.01 * _bilinear(brightness, cloud_frame[:3], x, y)
+                    extra[3, r, c] += 0.25 * cloud * white
 
 
 def expose(

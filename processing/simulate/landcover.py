@@ -11,10 +11,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from processing.simulate.arrays import Floats
 from processing.simulate.materials import cover, library
 from processing.simulate.noise import fractal, gradient_noise, hashed, smooth_step
 from processing.simulate.parcels import block_at, parcel_at
-from processing.simulate.terrain import lake_distance, river_distance, river_half_width
+from processing.simulate.terrain import lake_distance, river_at, river_distance, river_half_width
 
 _NAMES = library().materials
 _GRASS, _STRAW = _NAMES.index("grass"), _NAMES.index("straw")
@@ -38,8 +39,8 @@ class Season:
     vector towards the sun: east, north, up on the grid.
     """
 
-    shares: NDArray[np.float64]
-    spectra: NDArray[np.float64]
+    shares: Floats
+    spectra: Floats
     sun: tuple[float, float, float]
 
 
@@ -55,20 +56,23 @@ def season(camera_name: str, day_of_year: int, zenith_deg: float, azimuth_deg: f
 
 
 @njit(cache=True, nogil=True)
-def _town(x: float, y: float, seed: int) -> float:
-    """Return 1 in the middle of a town, 0 outside; towns stand on the river."""
+def _town(x: float, y: float, river: float, seed: int) -> float:
+    """Return 1 in the middle of a town, 0 outside; towns stand by the river."""
     index = math.floor(y / _TOWN_PERIOD + 0.5)
     along = y - index * _TOWN_PERIOD - 9000 * (hashed(index, 3, seed) - 0.5)
-    across = river_distance(x, y) - 900
+    across = river - 900
     radius = 900 + 900 * hashed(index, 4, seed)
+    away = math.hypot(along, across)
+    if away > 2 * radius:
+        return 0.0
     edge = 1 + 0.55 * fractal(x / 700, y / 700, seed + 1, 4)
-    return 1 - smooth_step(0.55 * radius, 1.15 * radius, math.hypot(along, across) / edge)
+    return 1 - smooth_step(0.55 * radius, 1.15 * radius, away / edge)
 
 
 @njit(cache=True, nogil=True)
 def _lay_parcel(
-    x: float, y: float, kind: int, pick: float, shares: NDArray[np.float64],
-    share: NDArray[np.float64], seed: int,
+    x: float, y: float, kind: int, pick: float, shares: Floats,
+    share: Floats, seed: int,
 ) -> None:  # fmt: skip
     shift = min(20, int(21 * pick))
     thin = 0.22 * max(0.0, fractal(x / 90, y / 90, seed, 3) + 0.15)
@@ -82,7 +86,7 @@ def _lay_parcel(
 
 
 @njit(cache=True, nogil=True)
-def _blend(share: NDArray[np.float64], material: int, part: float) -> None:
+def _blend(share: Floats, material: int, part: float) -> None:
     for m in range(_SOIL):
         share[m] *= 1 - part
     share[material] += part
@@ -106,7 +110,7 @@ def _crop(x: float, y: float, slope: float, pick: float, seed: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _lay_fields(
-    x: float, y: float, slope: float, shares: NDArray[np.float64], share: NDArray[np.float64],
+    x: float, y: float, slope: float, shares: Floats, share: Floats,
     seed: int,
 ) -> None:  # fmt: skip
     i, j, block_edge = block_at(x, y, seed + 20)
@@ -129,7 +133,7 @@ def _lay_fields(
 
 @njit(cache=True, nogil=True)
 def _lay_woods(
-    x: float, y: float, part: float, shares: NDArray[np.float64], share: NDArray[np.float64],
+    x: float, y: float, part: float, shares: Floats, share: Floats,
     seed: int,
 ) -> float:  # fmt: skip
     """Cover ``part`` with trees and return the brightness of their crowns, 1 on average."""
@@ -147,7 +151,7 @@ def _lay_woods(
 
 
 @njit(cache=True, nogil=True)
-def _lay_town(x: float, y: float, part: float, share: NDArray[np.float64], seed: int) -> None:
+def _lay_town(x: float, y: float, part: float, share: Floats, seed: int) -> None:
     i, j = math.floor(x / 32), math.floor(y / 32)
     street = 1 - smooth_step(4, 14, abs((0.9 * x + 0.43 * y) % 120 - 60))
     street = max(street, 1 - smooth_step(4, 14, abs((0.43 * x - 0.9 * y) % 160 - 80)))
@@ -159,42 +163,37 @@ def _lay_town(x: float, y: float, part: float, share: NDArray[np.float64], seed:
 
 
 @njit(cache=True, nogil=True)
-def _wood_part(x: float, y: float, height: float, slope: float, seed: int) -> float:
+def _wood_part(x: float, y: float, height: float, slope: float, bank: float, seed: int) -> float:
     wild = fractal(x / 2600, y / 2600, seed + 54, 6) + 1.6 * (slope - 0.13)
     wild += 0.0011 * (height - 330)
-    bank = abs(river_distance(x, y)) - river_half_width(y)
-    grove = 0.55 * fractal(x / 600, y / 600, seed + 55, 3) + 0.32 - bank / 260
-    return max(smooth_step(0.0, 0.035, wild - 0.06), smooth_step(0.0, 0.1, grove))
-
-
-@njit(cache=True, nogil=True)
-def _water_part(x: float, y: float) -> tuple[float, float]:
-    """Return the share of water in the pixel and how silty it is, both 0-1."""
-    bank = abs(river_distance(x, y)) - river_half_width(y)
-    shore = lake_distance(x, y)
-    half = _PIXEL_M / 2
-    part = max(1 - smooth_step(-half, half, bank), 1 - smooth_step(-half, half, shore))
-    return part, smooth_step(-40, 20, shore - bank) * 0.6 + 0.15
+    part = smooth_step(0.0, 0.035, wild - 0.06)
+    if bank < 260:
+        grove = 0.55 * fractal(x / 600, y / 600, seed + 55, 3) + 0.32 - bank / 260
+        part = max(part, smooth_step(0.0, 0.1, grove))
+    return part
 
 
 @njit(cache=True, nogil=True)
 def _lay(
-    x: float, y: float, height: float, slope: float, shares: NDArray[np.float64],
-    share: NDArray[np.float64], seed: int,
+    x: float, y: float, height: float, slope: float, river: tuple[float, float],
+    shares: Floats, share: Floats, seed: int,
 ) -> tuple[float, float]:  # fmt: skip
     """Fill ``share`` for one place; return brightness and the share of water."""
+    away, shore, half = river_distance(x, river), lake_distance(x, y), _PIXEL_M / 2
+    bank = abs(away) - river_half_width(y)
+    water = 1 - smooth_step(-half, half, min(bank, shore))
     bright = 1.0
-    water, silt = _water_part(x, y)
     share[:] = 0
     if water < 1:
         _lay_fields(x, y, slope, shares, share, seed)
-        trees = _wood_part(x, y, height, slope, seed)
+        trees = _wood_part(x, y, height, slope, bank, seed)
         if trees > 0:
             bright = _lay_woods(x, y, trees, shares, share, seed)
-        town = _town(x, y, seed + 70)
+        town = _town(x, y, away, seed + 70)
         if town > 0:
             _lay_town(x, y, town, share, seed)
     if water > 0:
+        silt = 0.15 + 0.6 * smooth_step(-40, 20, shore - bank)
         _blend(share, _CLEAR, water)
         share[_CLEAR] -= water * silt
         share[_SILTY] += water * silt
@@ -205,7 +204,7 @@ def _lay(
 @njit(cache=True, nogil=True)
 def paint(
     height: NDArray[np.float32], x0: float, y0: float, step: float,
-    shares: NDArray[np.float64], spectra: NDArray[np.float64], sun: tuple[float, float, float],
+    shares: Floats, spectra: Floats, sun: tuple[float, float, float],
     seed: int, out: NDArray[np.uint16], water: NDArray[np.uint8],
 ) -> None:  # fmt: skip
     """Fill ``out`` (bands, rows, cols; reflectance in 1e-4) and ``water`` (rows, cols; 0 or 1).
@@ -216,12 +215,13 @@ def paint(
     bands, rows, cols = out.shape
     share = np.zeros(_SOIL + 1)
     for row in range(rows):
+        river = river_at(y0 - row * step)
         for col in range(cols):
             x, y = x0 + col * step, y0 - row * step
             east = (height[row + 1, col + 2] - height[row + 1, col]) / (2 * step)
             north = (height[row, col + 1] - height[row + 2, col + 1]) / (2 * step)
             slope = math.hypot(east, north)
-            bright, wet = _lay(x, y, height[row + 1, col + 1], slope, shares, share, seed)
+            bright, wet = _lay(x, y, height[row + 1, col + 1], slope, river, shares, share, seed)
             facing = (sun[2] - east * sun[0] - north * sun[1]) / math.sqrt(1 + slope * slope)
             lit = 1 + _SHADE * (max(0.0, facing) / sun[2] - 1) * (1 - wet)
             for band in range(bands):

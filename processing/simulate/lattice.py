@@ -7,12 +7,10 @@ With nodes 16 pixels apart this is within a few centimetres of the exact ray.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pyproj import Transformer
 
+from processing.simulate.arrays import Floats
 from processing.simulate.camera import Pushbroom
-
-Floats = NDArray[np.float64]
 
 NODE_STEP = 16
 _HEIGHTS_M = (0.0, 2000.0, 4000.0)

@@ -1,4 +1,4 @@
-"""Run 6SV for the demonstration's scenes: ``python -m processing.simulate.make_table``.
+"""Run 6SV for the scenes that come with the package: ``python -m processing.simulate.make_table``.
 
 Needs the extra ``simulate``; the table is written anew, a few minutes on two cores.
 """
@@ -7,14 +7,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from processing.simulate.demo import demo_specs
+from processing.simulate.demo import demo_specs, sample_specs
 from processing.simulate.scene import sky_queries
 from processing.simulate.sixs import TABLE, skies, write_table
 
 
 def main() -> None:
     """Write the table that comes with the package."""
-    queries = [query for spec in demo_specs() for query in sky_queries(spec)]
+    queries = [query for spec in demo_specs() + sample_specs() for query in sky_queries(spec)]
     with tempfile.TemporaryDirectory() as folder:
         found = skies(
             queries, Path(folder) / "runs.json", lambda done: _tell(f"\r{100 * done:3.0f} %")

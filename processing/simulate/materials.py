@@ -6,11 +6,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from processing.sensors import spectral_response
-
-Floats = NDArray[np.float64]
+from processing.simulate.arrays import Floats
 
 _DATA = Path(__file__).parents[1] / "data" / "simulate"
 _SHIFTS = 21
@@ -29,7 +27,7 @@ class Library:
         """Return the reflectance each band of a camera sees, shape (materials, bands)."""
         wavelength, response = spectral_response(camera_name)
         fine = np.stack([np.interp(wavelength, self.wavelength_nm, r) for r in self.reflectance])
-        return fine @ response.T / response.sum(axis=1)
+        return np.asarray(fine @ response.T / response.sum(axis=1))
 
 
 def _rows(name: str) -> list[list[str]]:

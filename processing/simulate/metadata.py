@@ -8,8 +8,6 @@ from xml.sax.saxutils import escape
 from catalog.product import BEIJING
 from processing.sensors import Camera
 
-EARTH_RADIUS_KM = 6371.0
-
 
 @dataclass(frozen=True, slots=True)
 class SceneFacts:
@@ -19,7 +17,6 @@ class SceneFacts:
     angles are degrees at the scene's centre, times aware.
     """
 
-    name: str
     camera: Camera
     product_id: str
     centre_time: datetime
@@ -33,7 +30,6 @@ class SceneFacts:
     view: tuple[float, float]
     tilt_deg: float
     cloud_percent: int
-    altitude_m: float
 
 
 def product_xml(facts: SceneFacts) -> str:

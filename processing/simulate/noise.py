@@ -10,7 +10,7 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def _mixed(ix: int, iy: int, seed: int) -> int:
+def _mixed(ix: int, iy: int, seed: int) -> np.uint64:
     z = np.uint64(ix) * np.uint64(0x9E3779B97F4A7C15)
     z += np.uint64(iy) * np.uint64(0xC2B2AE3D27D4EB4F)
     z += np.uint64(seed) * np.uint64(0x165667B19E3779F9)

@@ -8,9 +8,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from processing.simulate.arrays import Floats
 
 ALTITUDE_M = 645_000.0
 INCLINATION_DEG = 98.05

@@ -4,11 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from processing.simulate.arrays import Floats
 from processing.simulate.camera import Pushbroom
-
-Floats = NDArray[np.float64]
 
 _NODES = 25
 """Fit points along each side of the image."""
@@ -27,8 +25,8 @@ class FittedRpc:
     of the fit.
     """
 
-    offset: tuple[float, float, float, float, float]
-    scale: tuple[float, float, float, float, float]
+    offset: tuple[float, ...]
+    scale: tuple[float, ...]
     line: tuple[Floats, Floats]
     sample: tuple[Floats, Floats]
     rmse_px: float = 0.0
@@ -67,8 +65,7 @@ def fit_rpc(camera: Pushbroom, lowest_m: float, highest_m: float) -> FittedRpc:
     scale = tuple(float(v.max() - v.min()) / 2 for v in values)
     unit = [(v - o) / s for v, o, s in zip(values, offset, scale, strict=True)]
     terms = _cubic(unit[2], unit[3], unit[4])
-    line, sample = (_rational(terms, target) for target in unit[:2])
-    model = FittedRpc(_five(offset), _five(scale), line, sample)
+    model = FittedRpc(offset, scale, _rational(terms, unit[0]), _rational(terms, unit[1]))
     row, col, height = _samples(camera, lowest_m, highest_m, 2 * _NODES + 3, _LEVELS + 2)
     lon, lat = camera.ground(row, col, height)
     found = model.image(lon, lat, height)
@@ -84,15 +81,10 @@ def rpb_text(rpc: FittedRpc, satellite: str) -> str:
     for word, numbers in (("Offset", rpc.offset), ("Scale", rpc.scale)):
         lines += [f"\t{n}{word} = \t{v:+.15e};" for n, v in zip(names, numbers, strict=True)]
     for name, pair in (("line", rpc.line), ("samp", rpc.sample)):
-        for part, numbers in zip(("Num", "Den"), pair, strict=True):
-            body = ",\n".join(f"\t\t{v:+.15e}" for v in numbers)
-            lines += [f"\t{name}{part}Coef = (", f"{body});"]
+        for part, coefficients in zip(("Num", "Den"), pair, strict=True):
+            body = ",\n".join(f"\t\t{v:+.15e}" for v in coefficients)
+            lines += [f"\t{name}{part}Coef = (", body, "\t);"]
     return "\n".join([*lines, "END_GROUP = IMAGE", "END;", ""])
-
-
-def _five(values: tuple[float, ...]) -> tuple[float, float, float, float, float]:
-    a, b, c, d, e = values
-    return a, b, c, d, e
 
 
 def _samples(

@@ -195,7 +195,7 @@ def _aero_profile(name: str) -> Any:
 def _particle_volume(mode: dict[str, Any]) -> float:
     """Return the mean volume of a lognormal mode's particles in um3 (number-median radius)."""
     spread = math.log(mode["sigma"])
-    return 4 / 3 * math.pi * mode["radius_um"] ** 3 * math.exp(4.5 * spread**2)
+    return float(4 / 3 * math.pi * mode["radius_um"] ** 3 * math.exp(4.5 * spread**2))
 
 
 def _wavelength(camera: str, band: int) -> Any:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-from numpy.typing import NDArray
+
+from processing.simulate.arrays import Floats
 
 _J2000 = datetime(2000, 1, 1, 12, tzinfo=UTC)
 
@@ -28,18 +29,18 @@ class Sun:
 
     def angles(
         self,
-        lon: NDArray[np.float64],
-        lat: NDArray[np.float64],
-        seconds: NDArray[np.float64] | float = 0.0,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        lon: Floats,
+        lat: Floats,
+        seconds: Floats | float = 0.0,
+    ) -> tuple[Floats, Floats]:
         """Return zenith and azimuth (clockwise from north) in degrees at ``lon``, ``lat``.
 
         ``seconds`` (under a few minutes) are added to the time.
         """
         utc = self.time.astimezone(UTC)
         minutes = utc.hour * 60 + utc.minute + (utc.second + utc.microsecond / 1e6) / 60
-        minutes = minutes + np.asarray(seconds, np.float64) / 60
-        solar_minutes = minutes + self.equation_of_time_min + 4 * np.asarray(lon, np.float64)
+        shift = self.equation_of_time_min + np.asarray(seconds, np.float64) / 60
+        solar_minutes = minutes + shift + 4 * np.asarray(lon, np.float64)
         hour = np.radians(solar_minutes / 4 - 180)
         phi = np.radians(np.asarray(lat, np.float64))
         delta = np.radians(self.declination_deg)

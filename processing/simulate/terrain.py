@@ -11,14 +11,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from processing.simulate.arrays import Floats
 from processing.simulate.noise import fractal, gradient_noise, hashed, ridges, smooth_step
 
 _RIVER_PERIOD = 60_000.0
 _RIVER_EAST = 351_000.0
 _LAKE_PERIOD = 40_000.0
 _LAKE_NORTH = 5_041_000.0
+_LAKE_REACH = 4000.0
+"""Metres from a lake's middle beyond which its shore does not matter."""
 _FLOOR_M = 170.0
 """Height of the valley floor at the reference northing."""
+HIGHEST_M = 1500.0
+"""No hill is higher."""
 _FALL = 0.0006
 """Fall of the river per metre to the south."""
 
@@ -39,11 +44,17 @@ def _river_offset(y: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def river_distance(x: float, y: float) -> float:
-    """Return metres from the river's middle, positive to the east."""
-    across = (x - _RIVER_EAST - _river_offset(y) + _RIVER_PERIOD / 2) % _RIVER_PERIOD
+def river_at(y: float) -> tuple[float, float]:
+    """Return the river's easting offset at a northing, and its length per metre of northing."""
     lean = (_river_offset(y + 20) - _river_offset(y - 20)) / 40
-    return (across - _RIVER_PERIOD / 2) / math.sqrt(1 + lean * lean)
+    return _river_offset(y), math.sqrt(1 + lean * lean)
+
+
+@njit(cache=True, nogil=True)
+def river_distance(x: float, river: tuple[float, float]) -> float:
+    """Return metres from the river's middle, positive to the east; ``river`` of the northing."""
+    across = (x - _RIVER_EAST - river[0] + _RIVER_PERIOD / 2) % _RIVER_PERIOD
+    return (across - _RIVER_PERIOD / 2) / river[1]
 
 
 @njit(cache=True, nogil=True)
@@ -67,14 +78,17 @@ def lake_distance(x: float, y: float) -> float:
     column = math.floor((x - _RIVER_EAST - _river_offset(middle)) / _RIVER_PERIOD + 0.5)
     lake_x = _RIVER_EAST + _river_offset(middle) + column * _RIVER_PERIOD + side * 4200
     dx, dy = (x - lake_x) / 1.5, y - middle
+    away = math.hypot(dx, dy)
+    if away > _LAKE_REACH:
+        return away - _LAKE_REACH / 2
     radius = 1150 + 500 * hashed(index, column, 73)
     shore = radius * (1 + 0.5 * fractal(x / 1400, y / 1400, 74, 5))
-    return math.hypot(dx, dy) - shore
+    return away - shore
 
 
 @njit(cache=True, nogil=True)
-def height_at(x: float, y: float, seed: int) -> float:
-    """Return the height in metres above the ellipsoid."""
+def height_at(x: float, y: float, river: tuple[float, float], seed: int) -> float:
+    """Return the height in metres above the ellipsoid; ``river`` is that of the northing."""
     floor = _FLOOR_M + _FALL * (y - 5_000_000)
     region = 0.5 + 0.5 * gradient_noise(x / 21000, y / 21000, seed + 5)
     rise = smooth_step(2500, 16000, _valley_distance(x, y)) * (
@@ -83,7 +97,7 @@ def height_at(x: float, y: float, seed: int) -> float:
     bend_x = x + 900 * gradient_noise(x / 5000, y / 5000, seed + 6)
     bend_y = y + 900 * gradient_noise(x / 5000, y / 5000, seed + 7)
     hills = 640 * rise * ridges(bend_x / 9000, bend_y / 9000, seed + 8, 6)
-    gentle = smooth_step(60, 900, abs(river_distance(x, y))) * (
+    gentle = smooth_step(60, 900, abs(river_distance(x, river))) * (
         14 + 16 * fractal(x / 1800, y / 1800, seed + 9, 4)
     )
     land = floor + gentle + hills
@@ -92,14 +106,15 @@ def height_at(x: float, y: float, seed: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _fill(
-    x: NDArray[np.float64], y: NDArray[np.float64], seed: int, out: NDArray[np.float32]
-) -> None:
+def _fill(x: Floats, y: Floats, seed: int, out: NDArray[np.float32]) -> None:
+    river, northing = river_at(y[0]), y[0]
     for i in range(x.size):
-        out[i] = height_at(x[i], y[i], seed)
+        if y[i] != northing:
+            river, northing = river_at(y[i]), y[i]
+        out[i] = height_at(x[i], y[i], river, seed)
 
 
-def heights(x: NDArray[np.float64], y: NDArray[np.float64], seed: int) -> NDArray[np.float32]:
+def heights(x: Floats, y: Floats, seed: int) -> NDArray[np.float32]:
     """Return ellipsoidal heights in metres at eastings and northings of the same shape."""
     out = np.empty(x.size, np.float32)
     _fill(np.ascontiguousarray(x).ravel(), np.ascontiguousarray(y).ravel(), seed, out)
