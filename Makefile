@@ -39,14 +39,15 @@ test: install .venv/.browser
 	@$(BIN)/python -m pytest
 
 check: .venv/.installed $(PORTAL)/node_modules/.package-lock.json
-	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports
 	@infra/setup/npm run --silent check
 
 bench: install
-	@for file in benchmarks/*.py; do $(BIN)/python "$$file" --json $(BENCH); done
+	@missed=0; for file in benchmarks/*.py; do \
+	  $(BIN)/python "$$file" --json $(BENCH) || missed=1; done; exit $$missed
 
 lock:
 	@mkdir -p build
