@@ -81,3 +81,12 @@ def test_codes_are_never_mixed():
 def test_shapes_must_agree():
     with pytest.raises(GeometryError, match="rows and columns"):
         GroundField(COARSE, np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("size", range(1, 40))
+def test_every_pixel_of_a_grid_of_any_size_is_written(size: int) -> None:
+    coarse = Grid(32631, 300000, 5100000, 5120, 9, 9)
+    field = GroundField(coarse, np.full(coarse.shape, 7.0, np.float32))
+    target = Grid(32631, 305000, 5095000, 16, size, size)
+    assert (field.on(target) == 7.0).all()
+    assert (field.on(target, nearest=True) == 7.0).all()
