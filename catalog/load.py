@@ -129,6 +129,12 @@ def published_item(stored: StoredItem, public_url: str) -> dict[str, Any]:
             "type": "image/png",
             "title": DEFAULT_RENDER.title,
         },
+        {
+            "rel": "preview",
+            "href": f"{tiles}/preview.webp?{query}",
+            "type": "image/webp",
+            "title": DEFAULT_RENDER.title,
+        },
     ]
     item["stac_extensions"] = sorted({*stored.item["stac_extensions"], extension("web-map-links")})
     return item

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import orjson
 import pystac
 import pytest
@@ -212,6 +213,31 @@ def test_database_down_is_one_line_without_the_password(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match=r"127\.0\.0\.1:1/x is not to be reached") as caught:
         TestClient(app).__enter__()
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ConnectionRefusedError("refused"),
+        asyncpg.ConnectionDoesNotExistError("closed"),
+        asyncpg.QueryCanceledError("statement timeout"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_a_database_that_goes_away_is_503(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    @asynccontextmanager
+    async def gone(*_: Any) -> AsyncIterator[None]:
+        raise failure
+        yield
+
+    state = client.app.state  # type: ignore[attr-defined]
+    monkeypatch.setitem(state._state, "get_connection", gone)
+    for path in ("/stac/collections", "/stac/search", "/stac/collections/gf1-wfv-ard/items"):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert answer.json() == {"code": type(failure).__name__, "description": str(failure)}
 
 
 def test_browsers_of_other_sites_may_ask(client: TestClient) -> None:

@@ -103,6 +103,7 @@ def test_published_item_is_valid(stac_schemas: Path) -> None:
     item["links"].append({"rel": "collection", "href": f"{URL}/stac/collections/gf1-wfv-ard"})
     assert SchemaValidator(stac_schemas).errors(item) == []
     links = {link["rel"]: link["href"] for link in item["links"]}
+    assert links["preview"].startswith(f"{URL}/tiles/collections/gf1-wfv-ard/items/{item_id}/pre")
     assert links["xyz"].startswith(f"{URL}/tiles/collections/gf1-wfv-ard/items/{item_id}/tiles/")
 
 

@@ -6,8 +6,10 @@ written by orjson at once instead of passing through FastAPI's encoder. What a r
 is bounded: items per page, size of a filter, time of a statement.
 """
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 import asyncpg
@@ -16,7 +18,6 @@ import orjson
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, Field
-from stac_fastapi.api.errors import add_exception_handlers
 from stac_fastapi.extensions.query import QueryConformanceClasses, QueryExtension
 from stac_fastapi.pgstac.app import instantiate_api
 from stac_fastapi.pgstac.config import PostgresSettings, ServerSettings, Settings
@@ -26,12 +27,14 @@ from stac_fastapi.pgstac.models.extensions import Extensions
 from stac_fastapi.pgstac.types.search import PgstacSearch
 from stac_fastapi.types.extension import ApiExtension
 from stac_fastapi.types.search import APIRequest
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from catalog.errors import CatalogError
 from catalog.item import STAC_VERSION
 from catalog.settings import CatalogSettings
 from catalog.web.filters import Operator, all_of, bounded, parse_filter, query_filter
+
+_LOG = logging.getLogger(__name__)
 
 _GEOJSON = "application/geo+json"
 _EXTENSIONS = (
@@ -201,9 +204,18 @@ def create_app(settings: CatalogSettings) -> FastAPI:
     api.client.description = api_settings.stac_fastapi_description
     api.client.landing_page_id = api_settings.stac_fastapi_landing_id
     app: FastAPI = api.app
-    add_exception_handlers(app, _STATUS)
+    for kind, status in _STATUS.items():
+        app.add_exception_handler(kind, partial(_refuse, status))
     api.add_route_dependencies([{"path": "/search", "method": "POST"}], [Depends(_object_body)])
     return app
+
+
+def _refuse(status: int, request: Request, error: Exception) -> Response:
+    """Answer with the first line of an error; what is not the client's fault is logged too."""
+    reason = (str(error).splitlines() or [""])[0]
+    if status >= 500:
+        _LOG.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, reason)
+    return JSONResponse({"code": type(error).__name__, "description": reason}, status)
 
 
 async def _object_body(request: Request) -> None:
