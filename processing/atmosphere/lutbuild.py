@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from catalog.errors import AtmosphereError
 from processing.atmosphere.aerosol import AerosolModel
-from processing.atmosphere.lut import STANDARD_PRESSURE_HPA, content_hash
+from processing.atmosphere.lut import STANDARD_PRESSURE_HPA
+from processing.atmosphere.lutdata import content_hash
 from processing.atmosphere.mie import MOMENTS, AerosolOptics, aerosol_optics
 
 FloatArray = NDArray[np.float64]
