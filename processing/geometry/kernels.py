@@ -35,18 +35,16 @@ def interleave(  # type: ignore[no-untyped-def]
     -------
     any_invalid, any_saturated : bool
     """
-    bands = chunk.shape[0]
     any_invalid, any_saturated = False, False
     for r in range(source.shape[0]):
+        last = min((r + 1) * factor, chunk.shape[1])
+        lowest, highest = _range_of_rows(chunk, r * factor, last)
         if factor == 1:
-            lowest, highest = _copy_row(chunk, r, source)
+            _copy_row(chunk, r, source)
         else:
-            lowest, highest = _average_row(chunk, r, factor, source)
+            _average_row(chunk, r, factor, lowest > 0, source)
         if lowest == 0:
-            any_invalid = True
-            for c in range(source.shape[1] // bands):
-                if source[r, c * bands : (c + 1) * bands].min() == 0:
-                    source[r, c * bands : (c + 1) * bands] = 0
+            any_invalid = _clear_invalid(source[r], chunk.shape[0]) or any_invalid
         if 0 < saturation <= highest:
             any_saturated = True
             _mark_row(chunk, r, factor, saturation, saturated)
@@ -54,42 +52,77 @@ def interleave(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _copy_row(chunk, r, source):  # type: ignore[no-untyped-def]
-    """Interleave one row; return its lowest and highest count."""
-    bands = chunk.shape[0]
+def _range_of_rows(chunk, first, last):  # type: ignore[no-untyped-def]
+    """Return the lowest and the highest count in some rows of all bands."""
     lowest, highest = np.uint16(65535), np.uint16(0)
-    for b in range(bands):
-        row = chunk[b, r]
-        for c in range(len(row)):
-            value = row[c]
-            source[_INDEX(r), _INDEX(c * bands + b)] = value
-            lowest, highest = min(lowest, value), max(highest, value)
+    for b in range(chunk.shape[0]):
+        for y in range(first, last):
+            row = chunk[b, y]
+            for x in range(len(row)):
+                lowest, highest = min(lowest, row[x]), max(highest, row[x])
     return lowest, highest
 
 
 @njit(cache=True, nogil=True)
-def _average_row(chunk, r, factor, source):  # type: ignore[no-untyped-def]
-    """Average squares of valid pixels into one row; return lowest and highest count seen."""
+def _copy_row(chunk, r, source):  # type: ignore[no-untyped-def]
+    """Interleave one row."""
+    bands = chunk.shape[0]
+    for b in range(bands):
+        row = chunk[b, r]
+        for c in range(len(row)):
+            source[_INDEX(r), _INDEX(c * bands + b)] = row[c]
+
+
+@njit(cache=True, nogil=True)
+def _clear_invalid(row, bands):  # type: ignore[no-untyped-def]
+    """Set pixels with a band of 0 to 0 in all bands; tell whether there were any."""
+    found = False
+    for c in range(len(row) // bands):
+        invalid = False
+        for b in range(bands):
+            invalid = invalid or row[c * bands + b] == 0
+        if invalid:
+            found = True
+            for b in range(bands):
+                row[c * bands + b] = 0
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _average_row(chunk, r, factor, all_valid, source):  # type: ignore[no-untyped-def]
+    """Average squares of valid pixels into one row; squares without any become 0."""
+    bands = chunk.shape[0]
+    whole = all_valid and (r + 1) * factor <= chunk.shape[1]
+    quick = chunk.shape[2] // factor if whole else 0
+    pixels = np.uint32(factor * factor)
+    for b in range(bands):
+        for c in range(quick):
+            total = pixels // np.uint32(2)
+            for y in range(r * factor, (r + 1) * factor):
+                for x in range(c * factor, (c + 1) * factor):
+                    total += np.uint32(chunk[_INDEX(b), _INDEX(y), _INDEX(x)])
+            source[_INDEX(r), _INDEX(c * bands + b)] = total // pixels
+    for c in range(quick, source.shape[1] // bands):
+        _average_square(chunk, r, c, factor, source)
+
+
+@njit(cache=True, nogil=True)
+def _average_square(chunk, r, c, factor, source):  # type: ignore[no-untyped-def]
+    """Average the valid pixels of one square, which may hang over the image's edge."""
     bands = chunk.shape[0]
     totals = np.zeros(bands, np.uint32)
-    lowest, highest = np.uint16(65535), np.uint16(0)
-    for c in range(source.shape[1] // bands):
-        totals[:] = 0
-        count = 0
-        for y in range(r * factor, min((r + 1) * factor, chunk.shape[1])):
-            for x in range(c * factor, min((c + 1) * factor, chunk.shape[2])):
-                least = chunk[:, y, x].min()
-                highest = max(highest, chunk[:, y, x].max())
-                if least > 0:
-                    count += 1
-                    for b in range(bands):
-                        totals[b] += chunk[b, y, x]
-        if count == 0:
-            lowest = np.uint16(0)
-        for b in range(bands):
-            mean = (totals[b] + count // 2) // count if count > 0 else 0
-            source[r, c * bands + b] = mean
-    return lowest, highest
+    count = np.uint32(0)
+    for y in range(r * factor, min((r + 1) * factor, chunk.shape[1])):
+        for x in range(c * factor, min((c + 1) * factor, chunk.shape[2])):
+            valid = True
+            for b in range(bands):
+                valid = valid and chunk[b, y, x] != 0
+            if valid:
+                count += np.uint32(1)
+                for b in range(bands):
+                    totals[b] += chunk[b, y, x]
+    for b in range(bands):
+        source[r, c * bands + b] = (totals[b] + count // np.uint32(2)) // max(count, np.uint32(1))
 
 
 @njit(cache=True, nogil=True)
