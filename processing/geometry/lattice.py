@@ -22,7 +22,10 @@ _MAX_CELL_M: Final = 1024.0
 
 @dataclass(frozen=True, slots=True)
 class Lattice:
-    """Nodes at every ``step``-th pixel centre of a grid, the last ones at or beyond its edges."""
+    """Nodes at every ``step``-th pixel centre of a grid.
+
+    The last ones lie beyond its edges, so that every pixel is in a cell.
+    """
 
     grid: Grid
     step: int
@@ -40,7 +43,7 @@ class Lattice:
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of nodes."""
-        rows, cols = (max(1, math.ceil((n - 1) / self.step)) + 1 for n in self.grid.shape)
+        rows, cols = (math.ceil(n / self.step) + 1 for n in self.grid.shape)
         return rows, cols
 
     def nodes(self) -> tuple[Floats, Floats]:
@@ -94,13 +97,10 @@ def _sample_bilinear(values, node_row, node_col, step, out):  # type: ignore[no-
     for r in range(out.shape[1]):
         i = min(r // step, node_row.shape[0] - 2)
         v = r / step - i
-        cells = node_row.shape[1] - 1
-        for j in range(cells):
-            # The last node may stand on the last pixel, which is then the last cell's too.
-            end = out.shape[2] if j == cells - 1 else (j + 1) * step
+        for j in range(node_row.shape[1] - 1):
             y0, dy = _along(node_row, i, j, v, step)
             x0, dx = _along(node_col, i, j, v, step)
-            for c in range(j * step, end):
+            for c in range(j * step, min((j + 1) * step, out.shape[2])):
                 y = min(max(y0 + dy * (c - j * step), 0.0), height - 1.0)
                 x = min(max(x0 + dx * (c - j * step), 0.0), width - 1.0)
                 top, left = min(int(y), height - 2), min(int(x), width - 2)
@@ -124,13 +124,10 @@ def _sample_nearest(values, node_row, node_col, step, out):  # type: ignore[no-u
     for r in range(out.shape[1]):
         i = min(r // step, node_row.shape[0] - 2)
         v = r / step - i
-        cells = node_row.shape[1] - 1
-        for j in range(cells):
-            # The last node may stand on the last pixel, which is then the last cell's too.
-            end = out.shape[2] if j == cells - 1 else (j + 1) * step
+        for j in range(node_row.shape[1] - 1):
             y0, dy = _along(node_row, i, j, v, step)
             x0, dx = _along(node_col, i, j, v, step)
-            for c in range(j * step, end):
+            for c in range(j * step, min((j + 1) * step, out.shape[2])):
                 y = min(max(int(np.floor(y0 + dy * (c - j * step) + 0.5)), 0), height - 1)
                 x = min(max(int(np.floor(x0 + dx * (c - j * step) + 0.5)), 0), width - 1)
                 for k in range(layers):
