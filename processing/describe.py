@@ -32,7 +32,7 @@ def item_facts(
     package, camera = seen.package, seen.package.camera
     angles = _mean_angles(image)
     classes = _class_percent(image)
-    valid = np.count_nonzero(image.valid)
+    valid = int(np.count_nonzero(image.valid))
     return ItemFacts(
         id=identity,
         start_time=package.start_time,
@@ -141,8 +141,8 @@ def _provenance(
             "table_year": calibration.table_year,
             "flags": list(calibration.flags),
         },
-        "ozone_du": looked.gas.ozone_du,
-        "water_vapour": looked.gas.water_vapour_g_cm2,
+        "ozone_du": round(float(looked.gas.ozone_du), 1),
+        "water_vapour_g_cm2": round(float(looked.gas.water_vapour_g_cm2), 3),
         "aerosol_model": looked.aod.model,
         "aerosol_lut": camera_lut(seen.package.camera.name).content_hash,
         "aerosol_source_percent": _aerosol_shares(image),
@@ -150,8 +150,8 @@ def _provenance(
         "sun_check": {
             "time_zone": seen.package.sun_check.time_zone,
             "angle_sense": seen.package.sun_check.angle_sense,
-            "zenith_error": round(seen.package.sun_check.zenith_error_deg, 3),
-            "azimuth_error": round(seen.package.sun_check.azimuth_error_deg, 3),
+            "zenith_error": round(float(seen.package.sun_check.zenith_error_deg), 3),
+            "azimuth_error": round(float(seen.package.sun_check.azimuth_error_deg), 3),
         },
         "settings": settings.model_dump(mode="json"),
         "settings_sha256": hashlib.sha256(options.encode()).hexdigest(),
