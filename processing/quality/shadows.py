@@ -24,8 +24,11 @@ DARKENING = 0.02
 ACCEPT = 0.3
 """Share of a displaced cloud that must fall onto dark ground (python-fmask)."""
 BIG_PIXELS = 200
-"""Objects of at least this size set the height from which small ones may depart."""
-_SMALL_RANGE = (0.6, 1.6)
+"""Objects of at least this size may have a base far from that of the scene's other clouds."""
+DOUBT_BIG, DOUBT_SMALL = 0.3, 0.9
+"""Likeness that objects lose at bases far from the usual one."""
+_USUAL_SPREAD = 0.5
+_REACH_RANGE = (0.5, 1.5)
 _SAMPLES = 1500
 _REACH_GROWTH = 2
 _LOWEST_RAY_DEG = 72.0
@@ -86,7 +89,7 @@ class Shadows:
     """Shadows that geometry knows, each bool (rows, cols).
 
     ``matched`` is where an object's best base puts its shadow; ``reachable`` wherever a cloud,
-    or one beyond the edge of the image, could cast one from any base.
+    or one beyond the edge of the image, could cast one from any base like those found.
     """
 
     matched: NDArray[np.bool_]
@@ -173,31 +176,29 @@ def match_shadows(
     Returns
     -------
     Shadows
-        Big objects are matched over all heights; small ones near the median base of the big.
+        An object may have any base, but needs the better match the farther that is from the
+        base of most; what can be reached follows from the bases found.
     """
     labels, count = ndimage.label(cloud, _BLOCK)
+    heights = rays.heights()
     if count == 0:
-        reachable = _reachable(cloud, valid, rays)
-        return Shadows(np.zeros_like(cloud), reachable)
+        return Shadows(np.zeros_like(cloud), _reachable(cloud, valid, rays, heights))
     row, col = np.nonzero(labels)
     owner = labels[row, col] - 1
     size = np.bincount(owner, minlength=count)
-    heights = rays.heights()
     sample = _sample(owner, size)
-    likeness = _likeness(
-        (row[sample], col[sample], owner[sample]),
-        count,
-        heights,
-        dark & ~cloud,
-        valid & ~cloud,
-        rays,
-    )
+    pixels = row[sample], col[sample], owner[sample]
+    likeness = _likeness(pixels, count, heights, dark & ~cloud, valid & ~cloud, rays)
     base = _choose(likeness, size, heights)
     keep = np.isfinite(base[owner])
+    if not keep.any():
+        return Shadows(np.zeros_like(cloud), _reachable(cloud, valid, rays, heights))
     matched = _cast(row[keep], col[keep], base[owner[keep]], cloud.shape, rays)
     # Rounding leaves pinholes where the rays spread apart.
     matched = ndimage.binary_closing(matched, _BLOCK)
-    return Shadows(matched & valid & ~cloud, _reachable(cloud, valid, rays))
+    low, high = np.nanpercentile(base, (10, 90)) * _REACH_RANGE
+    seen = heights[(heights >= low) & (heights <= high)]
+    return Shadows(matched & valid & ~cloud, _reachable(cloud, valid, rays, seen))
 
 
 def _sample(owner: NDArray[np.integer], size: NDArray[np.integer]) -> NDArray[np.integer]:
@@ -253,20 +254,16 @@ def _displaced(
 def _choose(
     likeness: NDArray[np.float64], size: NDArray[np.integer], heights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the base of each object in metres, NaN where none is accepted."""
-    big = size >= BIG_PIXELS
-    base = _best(likeness, heights)
-    trusted = big & np.isfinite(base)
-    if trusted.any():
-        usual = float(np.median(base[trusted]))
-        near = (heights >= _SMALL_RANGE[0] * usual) & (heights <= _SMALL_RANGE[1] * usual)
-        base[~big] = _best(likeness[near][:, ~big], heights[near])
-    return base
+    """Return the base of each object in metres, NaN where none is accepted.
 
-
-def _best(likeness: NDArray[np.float64], heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the height of the highest likeness of each object, NaN below ``ACCEPT``."""
-    top = likeness.argmax(axis=0)
+    Clouds of one scene mostly share a base. The usual one is where the likeness of all objects,
+    weighted by their extent, is highest; the doubt that other bases meet grows from there.
+    """
+    together = ndimage.gaussian_filter1d(likeness @ np.sqrt(size), 2)
+    usual = heights[together.argmax()]
+    unusual = 1 - np.exp(-0.5 * (np.log(heights / usual) / _USUAL_SPREAD) ** 2)
+    doubt = np.where(size >= BIG_PIXELS, DOUBT_BIG, DOUBT_SMALL)
+    top = (likeness * (1 - doubt * unusual[:, None])).argmax(axis=0)
     accepted = np.take_along_axis(likeness, top[None], 0)[0] > ACCEPT
     return np.where(accepted, heights[top], np.nan)
 
@@ -286,8 +283,13 @@ def _cast(
     return shadow
 
 
-def _reachable(cloud: NDArray[np.bool_], valid: NDArray[np.bool_], rays: Rays) -> NDArray[np.bool_]:
-    """Return valid pixels from which some base leads back to a cloud or out of the image.
+def _reachable(
+    cloud: NDArray[np.bool_],
+    valid: NDArray[np.bool_],
+    rays: Rays,
+    heights: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Return valid pixels from which one of the bases leads back to a cloud or out of the image.
 
     Worked on cells of four pixels: the question is coarse and the image large.
     """
@@ -298,7 +300,7 @@ def _reachable(cloud: NDArray[np.bool_], valid: NDArray[np.bool_], rays: Rays) -
     down, right = rays.pixels_per_metre(row * thin, col * thin)
     found = np.zeros(row.size, np.bool_)
     limit = np.asarray(source.shape)[:, None] - 1
-    for height in rays.heights()[::thin]:
+    for height in heights[::thin]:
         back = np.stack((row - height * down / thin, col - height * right / thin))
         at = np.clip(np.rint(back).astype(np.intp) + 1, 0, limit)
         found |= source[at[0], at[1]]
