@@ -18,6 +18,8 @@ from rasterio.warp import reproject
 from scipy.optimize import fsolve
 
 from catalog.grid import Grid
+from processing.geometry.dem import HeightModel
+from processing.geometry.ortho import orthorectify
 from processing.geometry.rpc import Rpc
 
 Floats = NDArray[np.float64]
@@ -260,3 +262,26 @@ def gdal_ortho(
         YSCALE=1,
     )
     return out
+
+
+def position_error(rpc: Rpc, row: float, col: float, heights: HeightModel, epsg: int) -> float:
+    """Largest error, in pixels, of the image positions that the resampling uses around a pixel.
+
+    The image is a piece of 60 x 60 pixels whose counts are its own coordinates in thousandths,
+    so that a bilinear resampling shows where each ground pixel was read.
+    """
+    size, scale = 60, 1000.0
+    fields = {name: getattr(rpc, name) for name in rpc.__dataclass_fields__}
+    fields["line_offset"] -= row
+    fields["sample_offset"] -= col
+    piece = Rpc(**fields)
+    ramp = (np.indices((size, size)) * scale + 100).astype(np.uint16)
+    lon, lat = piece.ground(size / 2, size / 2, heights.heights(*rpc.ground(row, col, 0.0)))
+    y, x = (float(v) for v in Grid(epsg, 0.0, 0.0, 16.0, 1, 1).rowcol(lon, lat))
+    target = Grid(epsg, round(x - 45) * 16.0, -round(y - 45) * 16.0, 16.0, 90, 90)
+    dn = orthorectify([ArrayPart(ramp.repeat(2, 0), piece)], target, heights, kernel="bilinear").dn
+    ground = target.lonlat(*np.indices(target.shape))
+    exact = np.stack(piece.image(*ground, heights.on(target)))
+    inside = ((exact > 1) & (exact < size - 2)).all(0) & (dn[0] != 0)
+    assert inside.sum() > 500
+    return float(np.abs((dn[::2].astype(float) - 100) / scale - exact)[:, inside].max())

@@ -277,7 +277,7 @@ def _holds_invalid(source, bands, top, left, before, reach):  # type: ignore[no-
     return False
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
 def _cubic_weights(share):  # type: ignore[no-untyped-def]
     """Weights of cubic convolution with a = -0.5 (Keys, 1981), as GDAL has it."""
     s = np.float32(share)
@@ -291,7 +291,7 @@ def _cubic_weights(share):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
 def _convolve(source, y, x, bands, taps, mixed, sums):  # type: ignore[no-untyped-def]
     """Cubic convolution of 4 x 4 valid taps: down the columns of all bands, then across."""
     top, left = int(np.floor(y)), int(np.floor(x))
