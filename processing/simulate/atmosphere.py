@@ -31,7 +31,8 @@ class Air:
     """The state of the air: aerosol model, optical depth at 550 nm, ozone and water vapour.
 
     The optical depth is ``aod`` at the scene's centre and changes by ``east`` and ``north``
-    over 100 km, with a gentle wave of a tenth of itself on top.
+    over 100 km, with a gentle wave of a tenth of itself on top. With ``adjacency`` scattered
+    light brings the surroundings into each pixel.
     """
 
     aod: float
@@ -40,6 +41,7 @@ class Air:
     aerosol: str = "continental"
     ozone_du: float = 300.0
     water_g_cm2: float = 2.0
+    adjacency: bool = False
 
     def optical_depth(self, east_m: Floats, north_m: Floats) -> Floats:
         """Return the aerosol optical depth at places in metres from the scene's centre."""
@@ -52,12 +54,14 @@ class Air:
 class SceneAir:
     """Terms of 6SV on the image lattice, and the sun's zenith there.
 
-    ``terms`` (2 heights, 4, bands, nodes, nodes): path, gain, sky albedo, direct share of the
-    sunlight, at ``NODE_HEIGHTS_M``; ``sun_zenith_deg`` (nodes, nodes).
+    ``terms`` (2 heights, 5, bands, nodes, nodes): path, gain, sky albedo, unscattered shares of
+    the way down and up, at ``NODE_HEIGHTS_M``; ``sun_zenith_deg`` (nodes, nodes);
+    ``surround`` (bands, nodes, nodes) the reflectance around, or None without adjacency.
     """
 
     terms: NDArray[np.float32]
     sun_zenith_deg: Floats
+    surround: Floats | None
     cols: int
 
     def top_of_atmosphere(
@@ -73,28 +77,27 @@ class SceneAir:
         ``surface`` (bands, rows, cols) is reflectance 0-1; ``height`` metres and ``shadow`` 0-1
         (rows, cols). Path and gain follow the pressure at the pixel's height.
         """
-        low, high = self._on_rows(first_row, surface.shape[1])
+        low, high = self._spread(self.terms, first_row, surface.shape[1])
         pressure = [math.exp(-h / _SCALE_HEIGHT_M) for h in NODE_HEIGHTS_M]
         part = (pressure[0] - np.exp(-height / _SCALE_HEIGHT_M)) / (pressure[0] - pressure[1])
-        path, gain, albedo, direct = low + part.astype(np.float32) * (high - low)
-        lit = surface * (1 - direct * shadow)
-        return np.asarray(path + gain * lit / (1 - albedo * lit), np.float32)
+        path, gain, albedo, down, up = low + part.astype(np.float32) * (high - low)
+        lit = surface * (1 - down * shadow)
+        around = lit
+        if self.surround is not None:
+            around = self._spread(self.surround, first_row, surface.shape[1])
+        seen = up * lit + (1 - up) * around
+        return np.asarray(path + gain * seen / (1 - albedo * around), np.float32)
 
     def cos_sun_zenith(self, first_row: int, rows: int) -> NDArray[np.float32]:
         """Return the cosine of the sun's zenith, shape (rows, cols)."""
-        down, across = self._weights(first_row, rows)
-        return (down @ np.cos(np.radians(self.sun_zenith_deg)) @ across.T).astype(np.float32)
+        return self._spread(np.cos(np.radians(self.sun_zenith_deg)), first_row, rows)
 
-    def _on_rows(self, first_row: int, rows: int) -> NDArray[np.float32]:
-        down, across = self._weights(first_row, rows)
-        return down.astype(np.float32) @ self.terms @ across.T.astype(np.float32)
-
-    def _weights(self, first_row: int, rows: int) -> tuple[Floats, Floats]:
-        nodes = self.sun_zenith_deg.shape
-        return (
-            _linear_weights((first_row + np.arange(rows)) / NODE_STEP, nodes[0]),
-            _linear_weights(np.arange(self.cols) / NODE_STEP, nodes[1]),
-        )
+    def _spread(self, nodes: Floats, first_row: int, rows: int) -> NDArray[np.float32]:
+        """Interpolate the last two axes of ``nodes`` to pixels of some rows."""
+        down = _linear_weights((first_row + np.arange(rows)) / NODE_STEP, nodes.shape[-2])
+        across = _linear_weights(np.arange(self.cols) / NODE_STEP, nodes.shape[-1])
+        spread = down.astype(np.float32) @ nodes.astype(np.float32) @ across.T.astype(np.float32)
+        return np.asarray(spread, np.float32)
 
 
 def _linear_weights(at: Floats, nodes: int) -> Floats:
@@ -110,7 +113,7 @@ def _linear_weights(at: Floats, nodes: int) -> Floats:
 class AirNodes:
     """6SV at a few places of the whole image, ready to be interpolated.
 
-    ``terms`` (2 heights, 4, bands, aod nodes, node rows, node cols) at the lines ``rows``, the
+    ``terms`` (2 heights, 5, bands, aod nodes, node rows, node cols) at the lines ``rows``, the
     columns ``cols`` and the optical depths ``aods``.
     """
 
@@ -120,7 +123,7 @@ class AirNodes:
     aods: Floats
 
     def at(self, row: Floats, col: Floats, aod: Floats) -> Floats:
-        """Return the terms (2, 4, bands, rows, cols) at lattice nodes; ``aod`` (rows, cols).
+        """Return the terms (2, 5, bands, rows, cols) at lattice nodes; ``aod`` (rows, cols).
 
         Linear between the nodes in the image and in the optical depth.
         """
@@ -173,13 +176,13 @@ def plan_air(
 def air_nodes(plan: AirPlan, memory: Path | None, progress: Callable[[float], None]) -> AirNodes:
     """Return the answers of 6SV, from tables or by running it."""
     found = _stacked(skies(plan.queries, memory, progress))
-    shape = 4, 2, plan.bands, len(plan.aods), len(plan.rows), len(plan.cols)
+    shape = 5, 2, plan.bands, len(plan.aods), len(plan.rows), len(plan.cols)
     terms = found.reshape(shape).swapaxes(0, 1)
     return AirNodes(terms, plan.rows, plan.cols, plan.aods)
 
 
 def _stacked(found: Sequence[Sky]) -> Floats:
-    return np.array([[s.path, s.gain, s.albedo, s.direct_down] for s in found]).T
+    return np.array([[s.path, s.gain, s.albedo, s.direct_down, s.direct_up] for s in found]).T
 
 
 def _image_nodes(whole: Pushbroom) -> tuple[Floats, Floats]:
@@ -216,10 +219,12 @@ def scene_air(
     first_col: float,
     aod: Floats,
     sun: Sun,
+    surround: Floats | None,
 ) -> SceneAir:
     """Return the air over one part, whose first column is ``first_col`` of the whole image.
 
-    ``aod`` is the optical depth at the nodes of ``lattice``, shape (nodes, nodes).
+    ``aod`` is the optical depth at the nodes of ``lattice``, shape (nodes, nodes); ``surround``
+    the reflectance around them, shape (bands, nodes, nodes), or None without adjacency.
     """
     row = np.arange(lattice.x.shape[1]) * float(NODE_STEP)
     col = np.arange(lattice.x.shape[2]) * float(NODE_STEP)
@@ -227,4 +232,4 @@ def scene_air(
     height = np.array(sum(NODE_HEIGHTS_M) / 2)
     lon, lat = part.ground(row[:, None], col[None, :], height)
     zenith, _ = sun.angles(lon, lat, part.seconds(row)[:, None])
-    return SceneAir(terms, zenith, part.cols)
+    return SceneAir(terms, zenith, surround, part.cols)

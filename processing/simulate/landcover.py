@@ -12,20 +12,25 @@ from numba import njit
 from numpy.typing import NDArray
 
 from processing.simulate.arrays import Floats
-from processing.simulate.materials import cover, library
+from processing.simulate.materials import cover, kinds, library
 from processing.simulate.noise import fractal, gradient_noise, hashed, smooth_step
 from processing.simulate.parcels import block_at, parcel_at
 from processing.simulate.terrain import lake_distance, river_at, river_distance, river_half_width
 
 _NAMES = library().materials
-_GRASS, _STRAW = _NAMES.index("grass"), _NAMES.index("straw")
+_GRASS, _LEAVES = _NAMES.index("grass"), _NAMES.index("broadleaf")
 _DARK, _BRIGHT = _NAMES.index("soil_dark"), _NAMES.index("soil_bright")
 _CLEAR, _SILTY = _NAMES.index("water_clear"), _NAMES.index("water_silty")
 _ROOF, _PAVING = _NAMES.index("roof"), _NAMES.index("paving")
 _SOIL = len(_NAMES)
-_KINDS = ("wheat", "maize", "rape", "sunflower", "grass", "vines", "broadleaf", "conifer")
-_MEADOW, _VINES, _LEAF, _NEEDLE = 4, 5, 6, 7
+_WHEAT, _MAIZE, _RAPE, _SUNFLOWER = (
+    kinds().index(k) for k in ("wheat", "maize", "rape", "sunflower")
+)
+_MEADOW, _VINES, _LEAF, _NEEDLE = (
+    kinds().index(k) for k in ("grass", "vines", "broadleaf", "conifer")
+)
 _TOWN_PERIOD = 34_000.0
+_TOWN_NORTH = 5_036_000.0
 _PIXEL_M = 16.0
 _SHADE = 0.65
 """Share of the slope's effect on direct sun that reaches the reflectance (the rest is sky)."""
@@ -58,8 +63,8 @@ def season(camera_name: str, day_of_year: int, zenith_deg: float, azimuth_deg: f
 @njit(cache=True, nogil=True)
 def _town(x: float, y: float, river: float, seed: int) -> float:
     """Return 1 in the middle of a town, 0 outside; towns stand by the river."""
-    index = math.floor(y / _TOWN_PERIOD + 0.5)
-    along = y - index * _TOWN_PERIOD - 9000 * (hashed(index, 3, seed) - 0.5)
+    index = math.floor((y - _TOWN_NORTH) / _TOWN_PERIOD + 0.5)
+    along = y - _TOWN_NORTH - index * _TOWN_PERIOD - 3000 * (hashed(index, 3, seed) - 0.5)
     across = river - 900
     radius = 900 + 900 * hashed(index, 4, seed)
     away = math.hypot(along, across)
@@ -100,12 +105,12 @@ def _crop(x: float, y: float, slope: float, pick: float, seed: int) -> int:
     if slope > 0.05 and pick < 0.5 * vines:
         return _VINES
     if pick < 0.34:
-        return 0
+        return _WHEAT
     if pick < 0.54:
-        return 1
+        return _MAIZE
     if pick < 0.66:
-        return 2
-    return 3 if pick < 0.76 else _MEADOW
+        return _RAPE
+    return _SUNFLOWER if pick < 0.76 else _MEADOW
 
 
 @njit(cache=True, nogil=True)
@@ -120,8 +125,7 @@ def _lay_fields(
     _lay_parcel(x, y, kind, hashed(a, b, seed + 41), shares, share, seed + 42)
     border = 1 - smooth_step(2, 13, edge)
     if border > 0:
-        hedge = hashed(a, b, seed + 43) < 0.35
-        if hedge:
+        if hashed(a, b, seed + 43) < 0.35:
             for m in range(_SOIL):
                 share[m] += border * (shares[_LEAF, 10, m] - share[m])
         else:
@@ -155,11 +159,11 @@ def _lay_town(x: float, y: float, part: float, share: Floats, seed: int) -> None
     i, j = math.floor(x / 32), math.floor(y / 32)
     street = 1 - smooth_step(4, 14, abs((0.9 * x + 0.43 * y) % 120 - 60))
     street = max(street, 1 - smooth_step(4, 14, abs((0.43 * x - 0.9 * y) % 160 - 80)))
-    roofs = 0.25 + 0.55 * hashed(i, j, seed + 60)
+    roofs = 0.15 + 0.5 * hashed(i, j, seed + 60)
     green = 0.45 * hashed(i, j, seed + 61) * (1.2 - part)
-    _blend(share, _GRASS, part * 0.5)
+    _blend(share, _LEAVES, part * 0.45)
     _blend(share, _ROOF, part * roofs * (1 - green))
-    _blend(share, _PAVING, part * max(street, 0.35 * (1 - green)))
+    _blend(share, _PAVING, part * max(street, 0.55 * (1 - green)))
 
 
 @njit(cache=True, nogil=True)

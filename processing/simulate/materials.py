@@ -49,14 +49,11 @@ def kinds() -> tuple[str, ...]:
     return tuple(dict.fromkeys(row[0] for row in _rows("cover.csv")[1:]))
 
 
-@cache
-def soil_column() -> int:
-    """Return the column of ``cover`` that holds the share of soil, which follows the materials."""
-    return len(library().materials)
-
-
 def cover(day_of_year: int) -> Floats:
-    """Return the shares on a day, shape (kinds, 21 shifts of -10 to 10 days, materials + 1)."""
+    """Return the shares on a day, shape (kinds, 21 shifts of -10 to 10 days, materials + 1).
+
+    The last share is soil, which each parcel mixes of its own.
+    """
     header, *body = _rows("cover.csv")
     names = (*library().materials, "soil")
     shares = np.zeros((len(kinds()), _SHIFTS, len(names)))

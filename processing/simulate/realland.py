@@ -1,5 +1,6 @@
 """Real land: reflectance and heights from rasters, brought to the scene's ground grid."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from processing.simulate.ground import Ground
 from processing.simulate.spec import RealLand
 
 _DARKEST_LAND_NIR = 0.10
+_BRIGHTEST = 2.0
+"""Reflectance above which a value is a wrapped negative or a saturated pixel: no data."""
 
 
 def real_ground(land: RealLand, grid: Grid, camera_name: str) -> Ground:
@@ -61,11 +64,10 @@ def height_limits(land: RealLand) -> tuple[float, float]:
 
 
 def _band(land: RealLand, index: int, grid: Grid) -> NDArray[np.float32]:
-    values = _warped(
+    return _warped(
         land.raster, index, f"EPSG:{grid.epsg}", Affine(*grid.transform), grid.shape,
-        Resampling.average,
+        Resampling.average, land.scale, _BRIGHTEST,
     )  # fmt: skip
-    return values * np.float32(land.scale)
 
 
 def _warped(
@@ -75,15 +77,21 @@ def _warped(
     transform: Affine,
     shape: tuple[int, int],
     resampling: Resampling,
+    scale: float = 1.0,
+    most: float = math.inf,
 ) -> NDArray[np.float32]:
     out = np.full(shape, np.nan, np.float32)
     with rasterio.open(path) as raster:
+        values = raster.read(index, masked=True).astype(np.float32).filled(np.nan)
+        values[values * scale > most] = np.nan
         reproject(
-            rasterio.band(raster, index),
+            values * np.float32(scale),
             out,
+            src_crs=raster.crs,
+            src_transform=raster.transform,
             dst_crs=crs,
             dst_transform=transform,
-            src_nodata=raster.nodata,
+            src_nodata=np.nan,
             dst_nodata=np.nan,
             resampling=resampling,
         )

@@ -27,6 +27,7 @@ from processing.simulate.rpcfit import FittedRpc, fit_rpc, rpb_text
 from processing.simulate.sixs import SkyQuery
 from processing.simulate.spec import SceneSpec
 from processing.simulate.stage import Stage, set_stage
+from processing.simulate.surround import surroundings
 from processing.simulate.truth import (
     CLOUDY,
     dem_frame,
@@ -142,7 +143,8 @@ def _write_part(
     lattice = map_lattice(part, stage.epsg)
     aod = stage.optical_depth(spec, *lattice.at(_AIR_HEIGHT_M))
     offset = part.origin_col - stage.whole.origin_col
-    air = scene_air(nodes, part, lattice, offset, aod, stage.sun)
+    around = surroundings(scenery.ground, lattice) if spec.air.adjacency else None
+    air = scene_air(nodes, part, lattice, offset, aod, stage.sun, around)
     table = calibration(facts, spec.utc.year)
     detector = Detector(table, stage.sun.distance_au, facts.saturation_dn, spec.noise)
     with image_writer(folder / f"{stem}.tiff", len(facts.bands), part.rows, part.cols) as image:
@@ -224,6 +226,7 @@ def _record(spec: SceneSpec, stage: Stage, rpcs: list[FittedRpc], plan: AirPlan)
         "radiative_transfer": "6SV 1.1",
         "aerosol": spec.air.aerosol,
         "aod550_centre": spec.air.aod,
+        "adjacency": spec.air.adjacency,
         "aod550_nodes": plan.aods.tolist(),
         "ozone_du": spec.air.ozone_du,
         "water_vapour_g_cm2": spec.air.water_g_cm2,

@@ -92,7 +92,7 @@ def skies(
     ``memory`` is a table of one's own: read first, and new runs are added to it.
     """
     wanted = list(queries)
-    known = {**_read_table(TABLE), **(_read_table(memory) if memory else {})}
+    known = {**read_table(TABLE), **(read_table(memory) if memory else {})}
     missing = list({q.key(): q for q in wanted if q.key() not in known}.values())
     if missing:
         with ProcessPoolExecutor(max_workers=2) as pool:
@@ -100,7 +100,7 @@ def skies(
                 known[query.key()] = sky
                 progress((index + 1) / len(missing))
         if memory:
-            own = _read_table(memory) | {q.key(): known[q.key()] for q in missing}
+            own = read_table(memory) | {q.key(): known[q.key()] for q in missing}
             write_table(memory, own)
     return [known[query.key()] for query in wanted]
 
@@ -143,7 +143,8 @@ def write_table(path: Path, runs: dict[str, Sky]) -> None:
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
-def _read_table(path: Path) -> dict[str, Sky]:
+def read_table(path: Path) -> dict[str, Sky]:
+    """Return the runs kept in a table, by ``SkyQuery.key``; none when the file is absent."""
     if not path.exists():
         return {}
     return {key: Sky(*values) for key, values in json.loads(path.read_text()).items()}
