@@ -10,45 +10,30 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
 import attr
 import orjson
-from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import BaseModel, Field
-from stac_fastapi.extensions.query import QueryConformanceClasses, QueryExtension
 from stac_fastapi.pgstac.app import instantiate_api
 from stac_fastapi.pgstac.config import PostgresSettings, ServerSettings, Settings
 from stac_fastapi.pgstac.core import CoreCrudClient
 from stac_fastapi.pgstac.db import close_db_connection, connect_to_db
 from stac_fastapi.pgstac.models.extensions import Extensions
 from stac_fastapi.pgstac.types.search import PgstacSearch
-from stac_fastapi.types.extension import ApiExtension
-from stac_fastapi.types.search import APIRequest
 from starlette.responses import JSONResponse, Response
 
 from catalog.errors import CatalogError
 from catalog.item import STAC_VERSION
 from catalog.settings import CatalogSettings
-from catalog.web.filters import Operator, all_of, bounded, parse_filter, query_filter
+from catalog.web.extensions import ENABLED, item_extensions, search_extensions
+from catalog.web.filters import all_of, bounded, parse_filter, query_filter
 
 _LOG = logging.getLogger(__name__)
 
 _GEOJSON = "application/geo+json"
-_EXTENSIONS = (
-    "collection_search",
-    "context",
-    "fields",
-    "filter",
-    "free_text",
-    "item_query",
-    "pagination",
-    "sort",
-)
-"""What is advertised. "query", upstream's own, is not: it knows half of its operators."""
-
 _MAX_ITEMS = 1000
 """Most items of one page, about 10 MB; a larger limit is cut, as the specification allows."""
 _DEFAULT_ITEMS = 10
@@ -70,50 +55,6 @@ _STATUS: dict[type[Exception], int] = {
     RecursionError: 400,
 }
 """HTTP status of what the database and the parsers raise."""
-
-
-class QueryPost(BaseModel):
-    """The query extension in the body of a search."""
-
-    query: dict[str, dict[Operator, Any]] | None = Field(
-        None, description="Conditions on properties, all of which must hold"
-    )
-
-
-@attr.s
-class ItemQueryExtension(QueryExtension):
-    """The query extension with all of its operators, translated to CQL2."""
-
-    POST = QueryPost
-
-
-@attr.s
-class ContextGet(APIRequest):
-    """``?context=true`` on a GET search."""
-
-    context: Annotated[
-        bool | None, Query(description="Count the matching items into numberMatched")
-    ] = attr.ib(default=None)
-
-
-class ContextPost(BaseModel):
-    """``"context": true`` in the body of a search."""
-
-    context: bool | None = Field(None, description="Count the matching items into numberMatched")
-
-
-@attr.s
-class ContextExtension(ApiExtension):
-    """``numberMatched`` on request: counting costs time, so it is off unless asked for."""
-
-    GET = ContextGet
-    POST = ContextPost
-
-    conformance_classes: list[str] = attr.ib(factory=list)
-    schema_href: str | None = attr.ib(default=None)
-
-    def register(self, app: FastAPI) -> None:
-        """Add nothing to the application: the request models carry it all."""
 
 
 @attr.s
@@ -185,7 +126,7 @@ def create_app(settings: CatalogSettings) -> FastAPI:
         root_path="",
         prefix_path="",
         use_api_hydrate=True,
-        enabled_extensions=_EXTENSIONS,
+        enabled_extensions=ENABLED,
         enable_transactions_extensions=False,
         enable_catalogs_extension=False,
         validate_extensions=False,
@@ -193,8 +134,8 @@ def create_app(settings: CatalogSettings) -> FastAPI:
     api = instantiate_api(
         client=FastClient,
         extensions=Extensions(
-            search_map=_own_extensions(QueryConformanceClasses.SEARCH),
-            item_collection_map=_own_extensions(QueryConformanceClasses.ITEMS),
+            search_map=search_extensions(),
+            item_collection_map=item_extensions(),
             settings=api_settings,
         ),
         lifespan=_lifespan(settings),
@@ -222,13 +163,6 @@ async def _object_body(request: Request) -> None:
     """Refuse a body that is no object before upstream's validators take it for one."""
     if not isinstance(await request.json(), dict):
         raise HTTPException(400, "the body of a search is a JSON object")
-
-
-def _own_extensions(query_class: str) -> dict[str, ApiExtension]:
-    return {
-        "context": ContextExtension(),
-        "item_query": ItemQueryExtension(conformance_classes=[query_class]),
-    }
 
 
 def _lifespan(settings: CatalogSettings) -> Any:
@@ -267,8 +201,11 @@ def _login(settings: CatalogSettings) -> PostgresSettings:
 def _join_conditions(search_request: PgstacSearch) -> None:
     """Bring filter and query of a search into one bounded filter."""
     conditions = []
-    if search_request.filter_expr is not None:
-        conditions.append(bounded(search_request.filter_expr))
+    expression = search_request.filter_expr
+    if isinstance(expression, str):
+        conditions.append(parse_filter(expression, "cql2-text"))
+    elif expression is not None:
+        conditions.append(bounded(expression))
     if search_request.query is not None:
         query = query_filter(search_request.query)
         conditions += [] if query is None else [bounded(query)]

@@ -1,0 +1,115 @@
+"""Extensions of the STAC API that go beyond, or mend, those of stac-fastapi.pgstac."""
+
+from typing import Annotated, Any
+
+import attr
+from fastapi import FastAPI, Query
+from pydantic import BaseModel, Field
+from stac_fastapi.extensions.filter import SearchFilterExtension
+from stac_fastapi.extensions.filter.request import FilterExtensionPostRequest, FilterLang
+from stac_fastapi.extensions.query import QueryConformanceClasses, QueryExtension
+from stac_fastapi.extensions.sort import SearchSortExtension, SortConformanceClasses
+from stac_fastapi.pgstac.extensions.filter import FiltersClient
+from stac_fastapi.types.extension import ApiExtension
+from stac_fastapi.types.search import APIRequest
+
+from catalog.web.filters import Operator
+
+ENABLED = (
+    "collection_search",
+    "context",
+    "fields",
+    "filter",
+    "free_text",
+    "item_query",
+    "pagination",
+    "sort",
+)
+"""What is advertised. "query", upstream's own, is not: it knows half of its operators."""
+
+_SORT_1_0 = "https://api.stacspec.org/v1.0.0/item-search#sort"
+"""The older class, which 1.1.0 only widens; pystac-client looks for no other."""
+
+
+class FilterPost(FilterExtensionPostRequest):
+    """The filter in the body of a search, which may be CQL2 text as well as JSON."""
+
+    filter_expr: dict[str, Any] | str | None = Field(  # type: ignore[assignment]
+        None, alias="filter", description="A CQL2 condition, as JSON or as text"
+    )
+    filter_lang: FilterLang | None = Field(  # type: ignore[assignment]
+        None,
+        alias="filter-lang",
+        description="Not needed: text and JSON are told apart by their type",
+    )
+
+
+@attr.s
+class ItemFilterExtension(SearchFilterExtension):
+    """The filter extension with CQL2 text in bodies too."""
+
+    POST = FilterPost
+
+
+class QueryPost(BaseModel):
+    """The query extension in the body of a search."""
+
+    query: dict[str, dict[Operator, Any]] | None = Field(
+        None, description="Conditions on properties, all of which must hold"
+    )
+
+
+@attr.s
+class ItemQueryExtension(QueryExtension):
+    """The query extension with all of its operators, translated to CQL2."""
+
+    POST = QueryPost
+
+
+@attr.s
+class ContextGet(APIRequest):
+    """``?context=true`` on a GET search."""
+
+    context: Annotated[
+        bool | None, Query(description="Count the matching items into numberMatched")
+    ] = attr.ib(default=None)
+
+
+class ContextPost(BaseModel):
+    """``"context": true`` in the body of a search."""
+
+    context: bool | None = Field(None, description="Count the matching items into numberMatched")
+
+
+@attr.s
+class ContextExtension(ApiExtension):
+    """``numberMatched`` on request: counting costs time, so it is off unless asked for."""
+
+    GET = ContextGet
+    POST = ContextPost
+
+    conformance_classes: list[str] = attr.ib(factory=list)
+    schema_href: str | None = attr.ib(default=None)
+
+    def register(self, app: FastAPI) -> None:
+        """Add nothing to the application: the request models carry it all."""
+
+
+def search_extensions() -> dict[str, ApiExtension]:
+    """Return the extensions of ``/search`` that replace or join upstream's, by their name."""
+    return {
+        "context": ContextExtension(),
+        "filter": ItemFilterExtension(client=FiltersClient()),
+        "item_query": ItemQueryExtension(conformance_classes=[QueryConformanceClasses.SEARCH]),
+        "sort": SearchSortExtension(
+            conformance_classes=[SortConformanceClasses.ITEM_SEARCH_SORT, _SORT_1_0]
+        ),
+    }
+
+
+def item_extensions() -> dict[str, ApiExtension]:
+    """Return the extensions of a collection's items that join upstream's, by their name."""
+    return {
+        "context": ContextExtension(),
+        "item_query": ItemQueryExtension(conformance_classes=[QueryConformanceClasses.ITEMS]),
+    }
