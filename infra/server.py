@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+import psycopg
+
 from catalog.errors import ServiceError
 from infra.database import database
 from infra.parts import Part, Site, build
@@ -64,7 +66,10 @@ def serve(
     with listen(settings.host, settings.port) as listener, _stopped_by_signals() as stop:
         address = settings.address(listener.getsockname()[1])
         with database(settings) as dsns:
+            _compare_addresses(dsns.read_dsn, address)
             _announce(listener, part, address, ready, stop)
+            if stop.is_set():
+                return
             if single or part is not Part.ALL:
                 from infra.worker import run
 
@@ -95,6 +100,22 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
         ) from error
     with listener:
         yield listener
+
+
+def _compare_addresses(read_dsn: str, address: str) -> None:
+    """Warn when published files lie under another address than the one now served."""
+    query = "SELECT (search('{\"limit\": 1}'))#>'{features,0,assets}'"
+    with psycopg.connect(read_dsn) as connection:
+        row = connection.execute(query).fetchone()
+    assets = row[0] if row else None
+    hrefs = [asset["href"] for asset in assets.values()] if assets else []
+    if any(not href.startswith(f"{address}/") for href in hrefs):
+        _LOGGER.warning(
+            "published files lie under %s, but this is %s: set GFARD_PUBLIC_URL (or GFARD_PORT) "
+            "and run `gfard publish` again",
+            hrefs[0].partition("/data/")[0],
+            address,
+        )
 
 
 def _supervised(

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 import pytest
 import uvicorn
+from psycopg.types.json import Jsonb
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
@@ -29,7 +31,8 @@ from infra.binaries import installed
 from infra.dispatch import Dispatcher, Mount, lifespan
 from infra.postgres import Cluster
 from infra.proxy import Proxy
-from infra.server import listen
+from infra.roles import Dsns
+from infra.server import _compare_addresses, listen
 from infra.settings import InfraSettings
 from infra.site import site_app
 from infra.supervise import Command, supervise
@@ -326,8 +329,6 @@ def test_a_process_that_always_dies_is_given_up_and_the_others_end(tmp_path: Pat
 def test_settings_keep_owner_and_ingest_login_from_public_workers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from infra.roles import Dsns
-
     monkeypatch.setenv("GFARD_DATABASE_URL", "postgresql://owner:s3cret@h:1/d")
     monkeypatch.setenv("GFARD_DATABASE_INGEST_URL", "postgresql://ingest:s3cret@h:1/d")
     monkeypatch.setenv("GFARD_DATABASE_READ_URL", "postgresql://read:r@h:1/d")
@@ -381,6 +382,36 @@ def data() -> Iterator[Path]:
     yield path
     Cluster(path / "postgres").stop()
     shutil.rmtree(path)
+
+
+@pytest.mark.integration
+def test_files_published_under_another_address_are_noticed(
+    postgres: Dsns, caplog: pytest.LogCaptureFixture
+) -> None:
+    collection = {"id": "addresses", "links": []}
+    item = {
+        "id": "one",
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "collection": "addresses",
+        "geometry": {"type": "Point", "coordinates": [1.0, 2.0]},
+        # Newest of all, so that a search finds it first.
+        "properties": {"datetime": "2999-01-01T00:00:00Z"},
+        "links": [],
+        "assets": {"SR": {"href": "http://old.example/data/a.tiff"}},
+    }
+    with psycopg.connect(postgres.ingest_dsn, autocommit=True) as connection:
+        connection.execute("SELECT create_collection(%s)", (Jsonb(collection),))
+        try:
+            connection.execute("SELECT create_item(%s)", (Jsonb(item),))
+            _compare_addresses(postgres.read_dsn, "http://old.example")
+            assert caplog.messages == []
+            _compare_addresses(postgres.read_dsn, "http://new.example")
+        finally:
+            connection.execute("SELECT delete_collection('addresses')")
+    (said,) = caplog.messages
+    assert "http://old.example" in said
+    assert "gfard publish" in said
 
 
 def _workers(process: psutil.Process, part: str) -> list[psutil.Process]:
