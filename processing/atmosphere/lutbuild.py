@@ -7,7 +7,8 @@ reciprocity) and the spherical albedo; gases are left out and multiply later.
 Multiple scattering is scalar with 16 streams, the first order exact with the whole phase
 function (delta-M alone is wrong by 0.03 in backscatter); polarisation is added as the
 difference of a vector and a scalar run with 8 streams, which costs a fifth of a vector run
-with 16. A scalar table alone errs by up to 0.006 in the blue.
+with 16. A scalar table alone errs by up to 0.006 in the blue. Fifteen levels are too few for a
+blue sky over thick haze (0.002 low): the limit of many is extrapolated from 15 and 29.
 
 Rayleigh optical depth after Bodhaine et al. (1999), J. Atmos. Oceanic Technol. 16, 1854.
 """
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline, interp1d
 
 from catalog.errors import AtmosphereError
 from processing.atmosphere.aerosol import AerosolModel
@@ -34,15 +36,17 @@ _RAYLEIGH_SCALE_M = 8000.0
 _AEROSOL_SCALE_M = 2000.0
 _TOP_M = 60_000.0
 _LEVELS = 15
+_MANY_LEVELS = 29
 _STREAMS = 16
-_POLARISED_STREAMS = 8
+_COARSE_STREAMS = 8
+_BRIGHT_GROUNDS = (0.5, 1.0)
 _NEAR_ZERO_DEG = 0.01
 """Stands for nadir and the plane of the sun: the engine yields NaN where acos(1) rounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class LutAxes:
-    """Nodes of a table; ``coarse_*`` are those where the polarised runs are made."""
+    """Nodes of a table; at ``coarse_*`` its two corrections are computed."""
 
     wavelengths_nm: FloatArray = field(
         default_factory=lambda: np.array(
@@ -91,6 +95,16 @@ class _Column:
     optics: AerosolOptics
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """How one call of the engine solves its states."""
+
+    streams: int
+    levels: int
+    ground: float = 0.0
+    polarised: bool = False
+
+
 def rayleigh_optical_depth(
     wavelength_um: FloatArray | float, pressure_hpa: float = STANDARD_PRESSURE_HPA
 ) -> FloatArray:
@@ -114,7 +128,7 @@ def build_lut(
 ) -> SpectralLut:
     """Run the radiative transfer for all nodes of one aerosol model.
 
-    About 11 CPU seconds per wavelength with the default axes. ``progress`` gets the name of
+    About 13 CPU seconds per wavelength with the default axes. ``progress`` gets the name of
     the model and the fraction done.
     """
     nodes = []
@@ -143,22 +157,55 @@ def _wavelength_node(
     fine = _columns(axes.pressure_hpa, axes.aod, wavelength_um, spectral, optics)
     coarse = _columns(axes.coarse_pressure_hpa, axes.coarse_aod, wavelength_um, spectral, optics)
     lines = [(vza, raa) for vza in axes.vza_deg for raa in axes.raa_deg]
-    shape = (axes.vza_deg.size, axes.raa_deg.size)
-    path, extra, bright = [], [], []
-    for sza in axes.sza_deg:
-        path.append(_reflectance(fine, sza, lines, _STREAMS).reshape(len(fine), *shape))
-        scalar = _reflectance(coarse, sza, lines, _POLARISED_STREAMS)
-        vector = _reflectance(coarse, sza, lines, _POLARISED_STREAMS, polarised=True)
-        extra.append((vector - scalar).reshape(len(coarse), *shape))
-        bright.append([_reflectance(fine, sza, lines[:1], _STREAMS, ground=a) for a in (0.5, 1.0)])
-    black = np.array([angle[:, 0, 0] for angle in path])
-    transmittance, albedo = _lambertian_terms(black, np.array(bright)[..., 0])
+    runs = [_sun_node(float(sza), fine, coarse, lines) for sza in axes.sza_deg]
+    path, bright, layers, bright_layers, extra = (
+        np.stack(parts, axis=1) for parts in zip(*runs, strict=True)
+    )
+    path = path + _refine(layers, axes).reshape(path.shape)
+    bright = bright + _refine(bright_layers, axes).reshape(bright.shape)
+    transmittance, albedo = _lambertian_terms(path[..., 0], bright)
     states = (axes.pressure_hpa.size, axes.aod.size)
+    shape = (*states, axes.sza_deg.size, axes.vza_deg.size, axes.raa_deg.size)
     return (
-        np.stack(path, axis=1).reshape(*states, axes.sza_deg.size, *shape),
-        _refine(np.stack(extra, axis=1), axes, (axes.sza_deg.size, *shape)),
-        transmittance.T.reshape(*states, axes.sza_deg.size),
+        path.reshape(shape),
+        _refine(extra, axes).reshape(shape),
+        transmittance.reshape(shape[:3]),
         albedo.reshape(states),
+    )
+
+
+def _sun_node(
+    sza_deg: float, fine: list[_Column], coarse: list[_Column], lines: list[tuple[float, float]]
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Run all states under one sun.
+
+    Returns the scalar path (fine, lines) and the nadir reflectance over bright grounds (fine,
+    2), what infinitely many layers would add to both (coarse, ...), and what polarisation adds
+    to the path (coarse, lines). The error of finite layers falls with their number squared, so
+    that doubling it tells the limit.
+    """
+
+    def bright(columns: list[_Column], streams: int, levels: int) -> FloatArray:
+        grounds = [
+            _reflectance(columns, sza_deg, lines[:1], _Run(streams, levels, ground))
+            for ground in _BRIGHT_GROUNDS
+        ]
+        return np.concatenate(grounds, axis=1)
+
+    few, many = (
+        _reflectance(coarse, sza_deg, lines, _Run(_COARSE_STREAMS, levels))
+        for levels in (_LEVELS, _MANY_LEVELS)
+    )
+    vector = _reflectance(coarse, sza_deg, lines, _Run(_COARSE_STREAMS, _LEVELS, polarised=True))
+    bright_few, bright_many = (
+        bright(coarse, _COARSE_STREAMS, levels) for levels in (_LEVELS, _MANY_LEVELS)
+    )
+    return (
+        _reflectance(fine, sza_deg, lines, _Run(_STREAMS, _LEVELS)),
+        bright(fine, _STREAMS, _LEVELS),
+        4 / 3 * (many - few),
+        4 / 3 * (bright_many - bright_few),
+        vector - few,
     )
 
 
@@ -178,33 +225,25 @@ def _columns(
 def _lambertian_terms(black: FloatArray, bright: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Split reflectance over three grounds into one-way transmittance and spherical albedo.
 
-    ``black`` (sza, state) and ``bright`` (sza, 2, state) look to nadir. Over a Lambertian
-    ground of albedo a the signal rises by T(sza) T(0) a / (1 - S a), exact for a = 0.5 and 1.
+    ``black`` (state, sza) and ``bright`` (state, sza, 2) look to nadir. Over a Lambertian
+    ground of albedo a the signal rises by T(sza) T(0) a / (1 - S a), exact for a = 0.5 and 1;
+    the first sun angle is the zenith.
     """
-    half, full = bright[:, 0] - black, bright[:, 1] - black
+    half, full = bright[..., 0] - black, bright[..., 1] - black
     albedo = (full - 2 * half) / (full - half)
     product = full * (1 - albedo)
-    nadir = np.sqrt(product[0])
-    return product / nadir, albedo[0]
+    return product / np.sqrt(product[:, :1]), albedo[:, 0]
 
 
-def _refine(extra: FloatArray, axes: LutAxes, shape: tuple[int, ...]) -> FloatArray:
-    """Carry the polarised correction from its coarse nodes to all, cubic in optical depth."""
-    from scipy.interpolate import CubicSpline, interp1d
-
-    states = extra.reshape(axes.coarse_pressure_hpa.size, axes.coarse_aod.size, *shape)
+def _refine(values: FloatArray, axes: LutAxes) -> FloatArray:
+    """Carry (coarse states, ...) to all states, cubic in optical depth, linear in pressure."""
+    states = values.reshape(axes.coarse_pressure_hpa.size, axes.coarse_aod.size, -1)
     in_aod = CubicSpline(axes.coarse_aod, states, axis=1)(axes.aod)
     return np.asarray(interp1d(axes.coarse_pressure_hpa, in_aod, axis=0)(axes.pressure_hpa))
 
 
 def _reflectance(
-    columns: list[_Column],
-    sza_deg: float,
-    lines: list[tuple[float, float]],
-    streams: int,
-    *,
-    ground: float = 0.0,
-    polarised: bool = False,
+    columns: list[_Column], sza_deg: float, lines: list[tuple[float, float]], run: _Run
 ) -> FloatArray:
     """Return pi L / (mu0 F0) at the top, shape (columns, lines); lines are (vza, raa) degrees.
 
@@ -213,13 +252,13 @@ def _reflectance(
     import sasktran2 as sk
 
     config = sk.Config()
-    config.num_streams = streams
-    config.num_stokes = 3 if polarised else 1
+    config.num_streams = run.streams
+    config.num_stokes = 3 if run.polarised else 1
     config.single_scatter_source = sk.SingleScatterSource.Exact
     config.multiple_scatter_source = sk.MultipleScatterSource.DiscreteOrdinates
     config.num_singlescatter_moments = MOMENTS
     config.delta_m_scaling = True
-    altitudes = _altitudes()
+    altitudes = _altitudes(run.levels)
     mu0 = float(np.cos(np.deg2rad(max(sza_deg, _NEAR_ZERO_DEG))))
     geometry = sk.Geometry1D(
         mu0,
@@ -235,15 +274,15 @@ def _reflectance(
         azimuth = float(np.deg2rad(180.0 - raa + _NEAR_ZERO_DEG / 10))
         viewing.add_ray(sk.GroundViewingSolar(mu0, azimuth, mu, _TOP_M * 2))
     atmosphere = sk.Atmosphere(geometry, config, numwavel=len(columns), calculate_derivatives=False)
-    atmosphere["scatter"] = _constituent(columns, altitudes, polarised)
-    atmosphere.surface.albedo[:] = ground
+    atmosphere["scatter"] = _constituent(columns, altitudes, run.polarised)
+    atmosphere.surface.albedo[:] = run.ground
     radiance = sk.Engine(config, geometry, viewing).calculate_radiance(atmosphere)
     return np.asarray(radiance["radiance"].isel(stokes=0).values) * np.pi / mu0
 
 
-def _altitudes() -> FloatArray:
+def _altitudes(levels: int) -> FloatArray:
     """Levels dense near the ground, where the aerosol is, metres."""
-    return np.asarray(_TOP_M * np.expm1(np.linspace(0, 5, _LEVELS)) / np.expm1(5))
+    return np.asarray(_TOP_M * np.expm1(np.linspace(0, 5, levels)) / np.expm1(5))
 
 
 def _constituent(columns: list[_Column], altitudes: FloatArray, polarised: bool) -> object:

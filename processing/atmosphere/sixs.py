@@ -100,7 +100,7 @@ def run_sixs(case: SixsCase, spectrum: Spectrum) -> SixsTerms:
         model.atmos_profile = AtmosProfile.PredefinedType(AtmosProfile.NoGaseousAbsorption)
     else:
         model.atmos_profile = AtmosProfile.UserWaterAndOzone(case.water_g_cm2, case.ozone_du / 1000)
-    model.aero_profile = _aerosol_profile(case.aerosol)
+    model.aero_profile = _aerosol_profile(case.aerosol if case.aod > 0 else None)
     model.aot550 = case.aod
     model.geometry = Geometry.User()
     model.geometry.solar_z, model.geometry.view_z = case.sza, case.vza
