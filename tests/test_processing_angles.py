@@ -110,32 +110,34 @@ def test_far_from_the_image_directions_stay_finite():
         assert np.isfinite(layer).all()
 
 
-def field_of(vectors: np.ndarray) -> AngleField:
-    grid = Grid(32631, 0.0, 0.0, 16.0, 1, vectors.shape[1])
-    return AngleField(GroundField(grid, vectors[:, None, :].astype(np.float32)))
+@pytest.mark.parametrize("tilt", [-26.0, 0.3])
+def test_encoding_agrees_with_the_angles(tilt):
+    camera = Pushbroom(2.3, 44.4, rows=1200, cols=1200, tilt_deg=tilt, wobble_rad=0.0)
+    part, grid = scene(camera)
+    field = angle_field([part], START, START, grid, FLAT)
+    encoded, angles = field.encoded(grid), field.on(grid)
+    assert encoded.dtype == np.uint16
+    assert (encoded > 0).all()
+    assert encoded[[0, 2]].max() <= 36000
+    for layer, truth in ((1, angles.sun_zenith), (3, angles.view_zenith)):
+        assert np.abs(encoded[layer] / 100.0 - truth).max() < 0.012
+    for layer, azimuth, zenith in (
+        (0, angles.sun_azimuth, angles.sun_zenith),
+        (2, angles.view_azimuth, angles.view_zenith),
+    ):
+        arc = difference(encoded[layer] / 100.0, azimuth) * np.sin(np.radians(zenith))
+        assert arc.max() < 0.01
 
 
 def test_encoding_keeps_zero_for_fill():
-    north = np.array([0.0, 1e-9, 1.0])
-    east = np.array([1e-9, 0.0, -1e-9])
-    down = np.array([0.0, 0.0, 0.0])
-    vectors = np.stack([east, np.abs(north) + 1e-6, down + 1.0, down, down, down + 1.0])
-    field = field_of(vectors)
-    encoded = field.encoded(field.directions.grid)
-    assert encoded.dtype == np.uint16
-    assert (encoded[:, 0] != 0).all()
-    assert (encoded[0, 0, [0, 1]] == [6, 36000]).all()
+    """North is written as 36000, the vertical as 1."""
+    north = np.array([0.0, 0.5, 0.5, 0.0, 0.0, 1.0])
+    vectors = np.broadcast_to(north[:, None, None], (6, 40, 40)).copy()
+    grid = Grid(32631, 0.0, 0.0, 16.0, 40, 40)
+    field = AngleField(GroundField(grid, vectors.astype(np.float32)))
+    encoded = field.encoded(grid.window(0, 0, 1, 37))
+    assert encoded.shape == (4, 1, 37)
+    assert (encoded[0] == 36000).all()
+    assert (encoded[1] == 4500).all()
+    assert (encoded[2] == 36000).all()
     assert (encoded[3] == 1).all()
-
-
-def test_encoding_rounds_the_angles():
-    rng = np.random.default_rng(0)
-    zenith, azimuth = rng.uniform(1, 80, 500), rng.uniform(0, 360, 500)
-    theta, alpha = np.radians(zenith), np.radians(azimuth)
-    sun = np.stack([np.sin(theta) * np.sin(alpha), np.sin(theta) * np.cos(alpha), np.cos(theta)])
-    field = field_of(np.concatenate([sun, sun[:, ::-1]]))
-    encoded = field.encoded(field.directions.grid)[:, 0].astype(float)
-    assert np.abs(encoded[1] - zenith * 100).max() < 0.52
-    assert difference(encoded[0] / 100, azimuth).max() < 0.0052
-    assert np.abs(encoded[3, ::-1] - zenith * 100).max() < 0.52
-    assert encoded[0].max() <= 36000

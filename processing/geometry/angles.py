@@ -27,7 +27,9 @@ Floats = NDArray[np.float64]
 _RAY_HEIGHT_M: Final = 2000.0
 _BORDER_SHARE: Final = 0.25
 """How far beyond an image its RPC is followed."""
-_STRIP_ROWS: Final = 512
+_NODE_PX: Final = 16
+"""Pixels between the exact angles of the encoded asset."""
+_STEEP_DEG: Final = 2.0
 _SEMI_MAJOR_M: Final = 6_378_137.0
 _ECCENTRICITY_2: Final = 0.006_694_379_990_14
 """WGS84."""
@@ -117,11 +119,13 @@ class AngleField:
             of 0.01 degree, uint16. An azimuth of 0 is written as 36000 and a zenith of 0 as 1,
             since 0 is fill.
         """
+        rows, cols = (max(1, math.ceil((n - 1) / _NODE_PX)) + 1 for n in grid.shape)
+        spacing = grid.resolution * _NODE_PX
+        shift = (spacing - grid.resolution) / 2
+        nodes = self.on(Grid(grid.epsg, grid.ulx - shift, grid.uly + shift, spacing, rows, cols))
         out = np.empty((4, *grid.shape), np.uint16)
-        for first in range(0, grid.rows, _STRIP_ROWS):
-            rows = min(_STRIP_ROWS, grid.rows - first)
-            vectors = self.directions.on(grid.window(first, 0, rows, grid.cols))
-            _encode(vectors, 1.0 / ANGLE_SCALE, out[:, first : first + rows])
+        _encode(nodes.sun_azimuth, nodes.sun_zenith, _NODE_PX, 1.0 / ANGLE_SCALE, out[:2])
+        _encode(nodes.view_azimuth, nodes.view_zenith, _NODE_PX, 1.0 / ANGLE_SCALE, out[2:])
         return out
 
 
@@ -234,23 +238,43 @@ def _azimuth_zenith(
     return azimuth.astype(np.float32), zenith.astype(np.float32)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _encode(vectors, per_degree, out):  # type: ignore[no-untyped-def]
-    """Write azimuth and zenith of two vectors per pixel as integers above 0."""
-    per_radian = np.float32(per_degree * 180.0 / np.pi)
-    full = np.float32(per_degree * 360.0)
-    half = np.float32(0.5)
-    for r in range(out.shape[1]):
-        for k in range(2):
-            for c in range(out.shape[2]):
-                east, north, up = (
-                    vectors[3 * k, r, c],
-                    vectors[3 * k + 1, r, c],
-                    vectors[3 * k + 2, r, c],
-                )
-                azimuth = np.arctan2(east, north) * per_radian
-                if azimuth < half:
-                    azimuth += full
-                zenith = np.arctan2(np.sqrt(east * east + north * north), up) * per_radian
-                out[2 * k, r, c] = np.uint16(azimuth + half)
-                out[2 * k + 1, r, c] = np.uint16(max(zenith + half, np.float32(1.0)))
+@njit(cache=True, nogil=True)
+def _encode(azimuth, zenith, step, per_degree, out):  # type: ignore[no-untyped-def]
+    """Interpolate node angles (degrees) and write them as integers above 0.
+
+    Azimuths are unrolled around the first corner of a cell; near the vertical, where they turn
+    within a cell, the horizontal components are interpolated instead.
+    """
+    full = per_degree * 360.0
+    a, z, e, n = np.empty((2, 2)), np.empty((2, 2)), np.empty((2, 2)), np.empty((2, 2))
+    for i in range(azimuth.shape[0] - 1):
+        for j in range(azimuth.shape[1] - 1):
+            for p in range(2):
+                for q in range(2):
+                    z[p, q] = zenith[i + p, j + q]
+                    turn = azimuth[i + p, j + q] - azimuth[i, j]
+                    a[p, q] = azimuth[i, j] + turn - 360.0 * np.round(turn / 360.0)
+                    e[p, q] = np.sin(np.radians(z[p, q])) * np.sin(np.radians(a[p, q]))
+                    n[p, q] = np.sin(np.radians(z[p, q])) * np.cos(np.radians(a[p, q]))
+            steep = z.min() < _STEEP_DEG
+            for r in range(i * step, min((i + 1) * step, out.shape[1])):
+                v = r / step - i
+                for c in range(j * step, min((j + 1) * step, out.shape[2])):
+                    u = c / step - j
+                    if steep:
+                        east, north = _between(e, v, u), _between(n, v, u)
+                        bearing = np.degrees(np.arctan2(east, north))
+                        height = np.degrees(np.arcsin(np.hypot(east, north)))
+                    else:
+                        bearing, height = _between(a, v, u), _between(z, v, u)
+                    steps = np.floor(bearing * per_degree + 0.5) % full
+                    out[0, r, c] = full if steps == 0 else steps
+                    out[1, r, c] = max(height * per_degree + 0.5, 1.0)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _between(corners, v, u):  # type: ignore[no-untyped-def]
+    """Interpolate bilinearly in a cell."""
+    upper = corners[0, 0] + u * (corners[0, 1] - corners[0, 0])
+    lower = corners[1, 0] + u * (corners[1, 1] - corners[1, 0])
+    return upper + v * (lower - upper)
