@@ -286,7 +286,7 @@ def _retrieve(dark: DarkCells, air: _Air) -> tuple[NDArray[np.float64], NDArray[
     Blue minus expected blue falls with optical depth; its zero is found by one Newton step from
     the nearest of closely spaced depths, which also reaches a little below 0.
     """
-    table = dark_target_table()
+    table = dark_target_table(air.camera_name)
     nodes = air.nodes((dark.row, dark.col))
     lut = camera_lut(air.camera_name)
     ground = lut.along_aod(air.model, nodes.ground(dark.signal[..., np.newaxis]), _FINE_AOD)

@@ -1,7 +1,8 @@
 """Dark vegetation: where it is, and how blue follows from red over it.
 
 Over dense vegetation blue reflectance is a function of red reflectance and NDVI, known to
-about 0.006 (``processing/data/dark_target.json``, from measured spectra). The haze brightens
+0.005 to 0.009 (``processing/data/dark_target.json``, from measured spectra seen through each
+camera's response). The haze brightens
 blue more than red, so the depth that restores the function is the one in the air (Kaufman et
 al. 1997, JGR 102, 17051; by class of NDVI as Levy et al. 2007, JGR 112, D13211).
 """
@@ -68,11 +69,11 @@ class DarkCells:
 
 
 @cache
-def dark_target_table() -> DarkTargetTable:
-    """Return the shipped surface relation."""
+def dark_target_table(camera_name: str) -> DarkTargetTable:
+    """Return the shipped surface relation in the bands of a camera."""
     table = json.loads(files("processing.data").joinpath("dark_target.json").read_text())
     ndvi, slope, intercept, sigma = (
-        np.array([entry[name] for entry in table["classes"]])
+        np.array([entry[name] for entry in table["cameras"][camera_name]])
         for name in ("ndvi", "slope", "intercept", "sigma")
     )
     limits = (table["ndvi_minimum"], table["red_maximum"], table["nir_minimum"])

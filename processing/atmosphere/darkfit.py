@@ -1,0 +1,151 @@
+"""How the dark-target table is made: blue against red of vegetation, in the bands of each camera.
+
+The relation depends on the response: WFV's red band reaches from 617 to 691 or 705 nm, so it
+sees the foot of the red edge, and green plants are a third brighter in it than at 655 nm; a
+table of another sensor would ask for far too little blue. Measured spectra are at hand as
+Sentinel-2 bands only. Each is rebuilt as the mixture of canopies and soils that comes nearest
+in those bands, plus the interpolated rest, and is then seen through the camera's own response.
+
+Run as ``python -m processing.atmosphere.darkfit REFCUBE CANOPIES SOILS TABLE``.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from processing.sensors import camera, camera_names, spectral_response
+
+Floats = NDArray[np.float64]
+
+SOURCE = (
+    "Linear fits of blue to red reflectance of vegetation by class of NDVI, over measured "
+    "spectra of the reference cube of GFZ spechomo (tests/data, Apache-2.0, nine airborne "
+    "images) as Sentinel-2A bands, rebuilt with PROSAIL canopies and soils and seen through "
+    "each camera's response; made by processing.atmosphere.darkfit, 2026-11."
+)
+CLASSES = ((0.5, 0.6), (0.6, 0.7), (0.7, 0.8), (0.8, 0.97))
+LIMITS = {"ndvi_minimum": 0.5, "red_maximum": 0.08, "nir_minimum": 0.15}
+_WAVELENGTH_NM = np.arange(400.0, 1001.0)
+_MSI_BANDS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A")
+_FEWEST = 40
+
+
+def fit_table(refcube: Path, canopies: Path, soils: Path) -> dict[str, object]:
+    """Return the table of every camera.
+
+    Parameters
+    ----------
+    refcube
+        Raster of Sentinel-2A reflectance times 10 000, bands B1 to B8, B8A first.
+    canopies, soils
+        Text tables of spectra: wavelength from 400 nm at 1 nm in the first column of the
+        canopies; soils in columns of their own, from 400 nm at 1 nm.
+    """
+    spectra = rebuild(_measured(refcube), _endmembers(canopies, soils))
+    cameras = {name: _classes(name, spectra) for name in camera_names()}
+    return {"source": SOURCE, "unit": "reflectance", **LIMITS, "cameras": cameras}
+
+
+def rebuild(measured: Floats, endmembers: Floats) -> Floats:
+    """Return spectra (n, wavelengths) from Sentinel-2A bands (n, 9) and endmembers.
+
+    Parameters
+    ----------
+    measured
+        Reflectance in ``_MSI_BANDS``.
+    endmembers
+        Spectra (m, wavelengths), 400 to 1000 nm at 1 nm.
+    """
+    response = _msi_response()
+    centres = response @ _WAVELENGTH_NM
+    seen = response @ endmembers.T
+    shares = np.stack([nnls(seen, bands)[0] for bands in measured])
+    rest = measured - shares @ seen.T
+    smooth = np.stack([np.interp(_WAVELENGTH_NM, centres, bands) for bands in rest])
+    return shares @ endmembers + smooth
+
+
+def _measured(refcube: Path) -> Floats:
+    with rasterio.open(refcube) as raster:
+        bands = raster.read(list(range(1, len(_MSI_BANDS) + 1))).astype(np.float64) / 1e4
+    spectra: Floats = bands.reshape(len(_MSI_BANDS), -1).T
+    blue, red, nir = spectra[:, 1], spectra[:, 3], spectra[:, 7]
+    green = (nir - red) > 0.35 * (nir + red)
+    vegetation: Floats = spectra[
+        green & (red > 0.005) & (red < 0.12) & (nir > 0.12) & (blue > 0.003)
+    ]
+    return vegetation
+
+
+def _endmembers(canopies: Path, soils: Path) -> Floats:
+    plants = np.loadtxt(canopies)
+    ground = np.loadtxt(soils)[: _WAVELENGTH_NM.size]
+    leaves = [np.interp(_WAVELENGTH_NM, plants[:, 0], column) for column in plants[:, 1:].T]
+    return np.stack([*leaves, *ground.T])
+
+
+def _msi_response() -> Floats:
+    """Return the responses of Sentinel-2A's bands (9, wavelengths), each of sum 1."""
+    from Py6S import PredefinedWavelengths
+
+    rows = []
+    for band in _MSI_BANDS:
+        name = "8A" if band == "B8A" else f"{int(band[1:]):02d}"
+        _, first_um, _, response = getattr(PredefinedWavelengths, f"S2A_MSI_{name}")
+        wavelength = 1000 * (first_um + 0.0025 * np.arange(len(response)))
+        row = np.interp(_WAVELENGTH_NM, wavelength, response, left=0, right=0)
+        rows.append(row / row.sum())
+    return np.stack(rows)
+
+
+def _classes(name: str, spectra: Floats) -> list[dict[str, float]]:
+    """Fit one camera: slope, intercept and sigma by class of NDVI."""
+    wavelength, response = spectral_response(name)
+    names = [band.name for band in camera(name).bands]
+    blue, red, nir = (_through(wavelength, response[names.index(n)], spectra) for n in _BANDS)
+    ndvi = (nir - red) / (nir + red)
+    dark = (red <= LIMITS["red_maximum"]) & (nir >= LIMITS["nir_minimum"])
+    classes = []
+    for low, high in CLASSES:
+        chosen = dark & (ndvi > low) & (ndvi <= high)
+        if np.count_nonzero(chosen) < _FEWEST:
+            continue
+        slope, intercept, sigma = _line(red[chosen], blue[chosen])
+        classes.append({
+            "ndvi": round(float(np.median(ndvi[chosen])), 3),
+            "slope": round(slope, 3),
+            "intercept": round(intercept, 4),
+            "sigma": round(sigma, 4),
+            "spectra": int(np.count_nonzero(chosen)),
+        })  # fmt: skip
+    return classes
+
+
+_BANDS = ("blue", "red", "nir")
+
+
+def _through(wavelength: Floats, response: Floats, spectra: Floats) -> Floats:
+    weight = np.interp(_WAVELENGTH_NM, wavelength, response, left=0, right=0)
+    seen: Floats = spectra @ (weight / weight.sum())
+    return seen
+
+
+def _line(x: Floats, y: Floats) -> tuple[float, float, float]:
+    """Fit a line without the points beyond 3 sigma; return slope, intercept, sigma."""
+    keep = np.ones(x.shape, bool)
+    for _ in range(5):
+        slope, intercept = np.polyfit(x[keep], y[keep], 1)
+        rest = y - slope * x - intercept
+        sigma = float(1.4826 * np.median(np.abs(rest[keep])))
+        keep = np.abs(rest) < 3 * sigma
+    return float(slope), float(intercept), sigma
+
+
+if __name__ == "__main__":
+    cube, canopies, soils, table = map(Path, sys.argv[1:])
+    table.write_text(json.dumps(fit_table(cube, canopies, soils), indent=1) + "\n")
