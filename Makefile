@@ -47,7 +47,7 @@ check: .venv/.installed $(PORTAL)/node_modules/.package-lock.json
 
 bench: install
 	@missed=0; for file in benchmarks/*.py; do \
-	  $(BIN)/python "$$file" --json $(BENCH) || missed=1; done; exit $$missed
+	  $(BIN)/python -P "$$file" --json $(BENCH) || missed=1; done; exit $$missed
 
 lock:
 	@mkdir -p build
