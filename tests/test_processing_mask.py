@@ -137,6 +137,16 @@ def test_a_ridge_throws_its_shadow_away_from_the_sun() -> None:
     assert rows.min() == pytest.approx(200 - 22.7, abs=2.5)
 
 
+def test_a_lake_in_the_shadow_of_a_cloud_stays_water() -> None:
+    toa, parts = _drawn()
+    rows, cols = np.nonzero(parts["shadow"])
+    lake = _disc(rows.mean(), cols.mean(), 9)
+    toa[:, lake] = WATER
+    classes = _look(toa).classes
+    assert _share(classes, lake, MaskClass.WATER) > 0.95
+    assert _share(classes, parts["shadow"] & ~lake, MaskClass.CLOUD_SHADOW) > 0.8
+
+
 def test_water_keeps_off_slopes() -> None:
     toa, parts = _drawn()
     slope = np.arange(LOOK.cols, dtype=np.float32)[None].repeat(LOOK.rows, 0) * 32 * 0.2

@@ -33,6 +33,8 @@ SHADOW_ODDS = 1.2
 """The network's odds of shadow must exceed this: it finds shadow too readily."""
 MATCHED_SHADOW = 0.8
 """Probability of shadow on dark ground where geometry puts the shadow of a cloud."""
+MATCH_MARGIN = 3
+"""Pixels around a matched shadow in which it may truly lie."""
 ADJACENT_M = 300.0
 """Distance to a cloud up to which a pixel is flagged as adjacent."""
 STRIP_ROWS = 512
@@ -179,6 +181,7 @@ def classify(
     snow = rules.is_snow(image, can_snow)
     water = rules.is_water(image, flat)
     shadow = _shadow(found, image[3], cloud > 0.5, valid, ~(snow | water), rays)
+    shadow[rules.is_deep_water(image, flat)] = 0
     return Classified(cloud, shadow, _compose(valid, cloud > 0.5, shadow > 0.5, snow, water))
 
 
@@ -227,14 +230,17 @@ def _shadow(
 ) -> NDArray[np.float32]:
     """Return the probability of shadow: what the network found, judged and completed by geometry.
 
-    Shadow that no cloud can reach, or that is no darker than its surroundings, is dropped. Where
-    an object's shadow must lie and the ground is dark, it is added.
+    Shadow that no cloud can reach, or that is no darker than its surroundings, is dropped, and
+    so is what looks like water away from matched shadows. Where an object's shadow must lie and
+    the ground is dark, it is added.
     """
     dark = dark_ground(nir, valid & land & ~cloud & (found < 0.2))
     shadow = np.where(dark, found, np.float32(0))
     if rays is not None:
         shadows = match_shadows(cloud, dark & (land | (found > 0.5)), valid, rays)
-        shadow[~shadows.reachable] = 0
+        # Lakes and deep shadow look alike: there only a cloud's own place for it decides.
+        likely = land | _grown(shadows.matched, MATCH_MARGIN)
+        shadow[~(shadows.reachable & likely)] = 0
         added = shadows.matched & dark & land
         shadow[added] = np.maximum(shadow[added], np.float32(MATCHED_SHADOW))
     return np.where(valid, shadow, np.float32(np.nan))

@@ -162,7 +162,8 @@ class OnnxModel:
         rows, cols = valid.shape
         filled = _fill_from_nearest(toa, valid)
         pad = ((0, 0), (0, size - rows), (0, size - cols))
-        block = (np.pad(filled, pad, mode="symmetric") - self._mean) / self._std
+        padded = np.pad(filled, pad, mode="symmetric").astype(np.float32, copy=False)
+        block = (padded - self._mean) / self._std
         logits = self._session.run(None, {self._input.name: block[None]})[0][0]
         odds = np.exp(logits - logits.max(axis=0))
         chosen: NDArray[np.float32] = odds[list(self._classes)] / odds.sum(axis=0)

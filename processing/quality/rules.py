@@ -102,6 +102,15 @@ def is_water(toa: NDArray[np.float32], flat: NDArray[np.bool_]) -> NDArray[np.bo
     return result
 
 
+def is_deep_water(toa: NDArray[np.float32], flat: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return water that is darker in the near infrared than land in the shadow of a cloud.
+
+    Parameters are those of :func:`is_water`.
+    """
+    result: NDArray[np.bool_] = (ndvi(toa) < 0.1) & (toa[3] < 0.05) & flat
+    return result
+
+
 def is_flat(heights: NDArray[np.float32], resolution_m: float) -> NDArray[np.bool_]:
     """Return ground that water can cover.
 
