@@ -1,5 +1,6 @@
 """Simulated packages: layout, metadata, radiometry, geometry, shadows, and that they repeat."""
 
+import ast
 import hashlib
 import math
 import tarfile
@@ -19,6 +20,7 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
 from processing.sensors import calibration, camera
+from processing.simulate import scene
 from processing.simulate.atmosphere import Air
 from processing.simulate.clouds import CloudLayer
 from processing.simulate.scene import Simulated, simulate
@@ -266,3 +268,14 @@ def test_air_gradient_stands_in_the_truth(tmp_path: Path) -> None:
     aod = _truth(made, "aod")[0]
     assert aod.mean() == pytest.approx(0.2, abs=0.03)
     assert aod[:, -1].mean() > aod[:, 0].mean() + 0.005
+
+
+def test_simulator_shares_no_code_with_what_it_tests() -> None:
+    """Of the production it may import the cameras' tables alone."""
+    package = Path(scene.__file__).parent
+    for path in package.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("processing"):
+                assert node.module == "processing.sensors" or node.module.startswith(
+                    "processing.simulate."
+                ), f"{path.name} imports {node.module}"
