@@ -100,7 +100,7 @@ def test_gf6_has_three_parts_and_one_xml(tmp_path: Path) -> None:
             assert image.count == 8
             counts.append(image.read().astype(float))
     for left, right in pairwise(counts):
-        np.testing.assert_array_equal(left[:, :, -10:], right[:, :, :10])
+        np.testing.assert_allclose(left[:, :, -10:], right[:, :, :10], atol=2)
 
 
 def test_xml_tells_beijing_time_true_zenith_and_corners(tmp_path: Path) -> None:
