@@ -12,6 +12,8 @@ Layout of the cluster's folder::
     run/            the Unix socket, unless that path would be too long
     postgres.log    what the server says
     lock            held while one process starts or stops the cluster
+    users           held by every process that needs the cluster
+    keep            there when the cluster is to run on without users
 """
 
 import fcntl
@@ -19,11 +21,13 @@ import hashlib
 import logging
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from catalog.errors import CatalogError, ServiceError
 from infra.account import Account, account_for
@@ -32,7 +36,8 @@ from infra.credentials import ADMIN_LOGIN, DATABASE, HOST, Credentials
 from infra.roles import Dsns, prepare_database
 
 _SOCKET_PATH_BYTES = 107  # sun_path of unix(7) less its closing zero
-_PATIENCE_S = 60
+_PATIENCE_S = 300  # recovery after a crash reads the log through before it answers
+_ORPHANS_S = 60
 _ORPHANS = "pre-existing shared memory block"
 
 _LOGGER = logging.getLogger(__name__)
@@ -82,6 +87,8 @@ class Cluster:
     def start(self) -> Dsns:
         """Make the cluster when missing, start it when stopped, prepare its database.
 
+        It runs until it is stopped; `running` is for a while.
+
         Returns
         -------
         Dsns
@@ -94,16 +101,8 @@ class Cluster:
         CatalogError
             The database cannot be brought to the wanted pgSTAC.
         """
-        account = self._make_folder()
-        with self._locked():
-            if self._server_pid() is None:
-                binaries = choose(self._major(), installed())
-                if self._major() is None:
-                    self._initialize(binaries, account)
-                self._launch(binaries, account)
-            dsns = Credentials.load(self._credentials).dsns()
-            _create_database(dsns)
-            prepare_database(dsns)
+        dsns = self._start()
+        self._keep.touch()
         return dsns
 
     def stop(self) -> bool:
@@ -114,18 +113,14 @@ class Cluster:
         ServiceError
             The server does not stop.
         """
+        self._keep.unlink(missing_ok=True)
         if self._server_pid() is None:
             return False
         with self._locked():
             binaries = choose(self._major(), installed())
             command = (
-                binaries.program("pg_ctl"),
-                "-D",
-                str(self._data),
-                "-m",
-                "fast",
-                "-w",
-                "stop",
+                *(binaries.program("pg_ctl"), "-D", str(self._data)),
+                *("-m", "fast", "-w", "stop"),
             )
             done = account_for(self._home).run(command, _PATIENCE_S + 30)
         if done.returncode != 0:
@@ -146,14 +141,44 @@ class Cluster:
 
     @contextmanager
     def running(self) -> Iterator[Dsns]:
-        """Have the cluster running for a while, and leave it as it was found."""
-        was_running = self.status().state == "running"
-        dsns = self.start()
+        """Have the cluster running for a while.
+
+        The last of those who need it stops it, unless somebody has called `start`.
+        """
+        self._make_folder()
+        with (self._home / "users").open("a") as users:
+            fcntl.flock(users, fcntl.LOCK_SH)
+            try:
+                yield self._start()
+            finally:
+                if self._is_last(users) and not self._keep.exists():
+                    self.stop()
+
+    @staticmethod
+    def _is_last(users: TextIO) -> bool:
+        """Whether nobody else holds the file of the users."""
         try:
-            yield dsns
-        finally:
-            if not was_running:
-                self.stop()
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _start(self) -> Dsns:
+        account = self._make_folder()
+        with self._locked():
+            if self._server_pid() is None:
+                binaries = choose(self._major(), installed())
+                if self._major() is None:
+                    self._initialize(binaries, account)
+                self._launch(binaries, account)
+            dsns = Credentials.load(self._credentials).dsns()
+            _create_database(dsns)
+            prepare_database(dsns)
+        return dsns
+
+    @property
+    def _keep(self) -> Path:
+        return self._home / "keep"
 
     @property
     def _home(self) -> Path:
@@ -201,8 +226,9 @@ class Cluster:
                 "above it (chmod o+x), or choose another data folder with GFARD_DATA"
             )
         name = hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]
-        elsewhere = Path("/var/lib/gfard") / name
-        elsewhere.mkdir(parents=True, exist_ok=True)
+        clusters = Path("/var/lib/gfard")
+        clusters.mkdir(parents=True, exist_ok=True)
+        elsewhere = tempfile.mkdtemp(prefix=f"{name}-", dir=clusters)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self.folder.symlink_to(elsewhere)
         _LOGGER.info("%s lies in %s, where user %s gets to", self.folder, elsewhere, account.name)
@@ -224,13 +250,13 @@ class Cluster:
             *(() if self._durable else ("--no-sync",)),
         )
         try:
-            done = account.run(command, 5 * _PATIENCE_S)
+            done = account.run(command, _PATIENCE_S)
         finally:
             password.unlink()
         if done.returncode != 0:
             raise ServiceError(f"{self.folder}: initdb failed: {done.stderr.strip()}")
         with (fresh / "postgresql.conf").open("a") as settings:
-            settings.write(f"\ninclude '{_quoted(self._home / 'gfard.conf')}'\n")
+            settings.write("\ninclude '../gfard.conf'\n")
         fresh.rename(self._data)
 
     def _launch(self, binaries: PostgresBinaries, account: Account) -> None:
@@ -238,7 +264,7 @@ class Cluster:
         self._clear_remains(account)
         self._log.touch()
         account.own(self._log)
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + _ORPHANS_S
         while True:
             self._write_settings(account)
             start = self._log.stat().st_size

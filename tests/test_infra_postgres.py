@@ -1,5 +1,6 @@
 """The private cluster: starting, crashing, coming back, and what each login may do."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -66,6 +67,23 @@ def test_it_starts_stops_and_comes_back_on_its_port(folder: Path) -> None:
         assert again == first
         assert _answers(again)
     assert cluster.status().state == "stopped"
+    (folder / "postgres").rename(folder / "moved")
+    with Cluster(folder / "moved", durable=False).running() as moved:
+        assert _answers(moved)
+
+
+@pytest.mark.integration
+def test_the_last_who_needs_it_stops_it_unless_it_was_started_to_stay(folder: Path) -> None:
+    first, second = (Cluster(folder / "postgres", durable=False) for _ in range(2))
+    with contextlib.ExitStack() as later:
+        with first.running():
+            later.enter_context(second.running())
+        assert first.status().state == "running", "the second still needs it"
+    assert first.status().state == "stopped"
+    with first.running():
+        second.start()
+    assert first.status().state == "running"
+    assert first.stop()
 
 
 @pytest.mark.integration
