@@ -54,8 +54,8 @@ _WIDEST_SIGMA = 0.4
 _SIGNAL_ERROR = 0.01
 """Relative error of TOA reflectance between bands."""
 _CHUNK_CELLS = 20_000
-_SMOOTHING_CELLS = 6.0
-"""Standard deviation of the Gaussian: 3 km."""
+_SMOOTHING_CELLS = 4.0
+"""Standard deviation of the Gaussian: 2 km."""
 _NEIGHBOURS = 7
 _OUTLIER_MADS = 3.0
 _OUTLIER_FLOOR = 0.05
