@@ -68,7 +68,7 @@ def test_new_runs_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     memory = tmp_path / "runs.json"
     sky = Sky(0.1, 0.8, 0.15, 0.6, 0.7)
     sixs.write_table(memory, {_QUERY.key(): sky})
-    monkeypatch.setattr(sixs, "ProcessPoolExecutor", None)
+    monkeypatch.setattr(sixs, "ThreadPoolExecutor", None)
     assert skies([_QUERY], memory) == [sky]
 
 

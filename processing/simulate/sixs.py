@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -87,7 +87,7 @@ def skies(
     memory: Path | None = None,
     progress: Callable[[float], None] = lambda done: None,
 ) -> list[Sky]:
-    """Return the answer to each query, from the tables or by running 6SV in two processes.
+    """Return the answer to each query, from the tables or by running 6SV, two at a time.
 
     ``memory`` is a table of one's own: read first, and new runs are added to it.
     """
@@ -95,7 +95,7 @@ def skies(
     known = {**read_table(TABLE), **(read_table(memory) if memory else {})}
     missing = list({q.key(): q for q in wanted if q.key() not in known}.values())
     if missing:
-        with ProcessPoolExecutor(max_workers=2) as pool:
+        with ThreadPoolExecutor(max_workers=2) as pool:
             for index, (query, sky) in enumerate(zip(missing, pool.map(run, missing), strict=True)):
                 known[query.key()] = sky
                 progress((index + 1) / len(missing))
