@@ -67,7 +67,8 @@ def rebuild(measured: Floats, endmembers: Floats) -> Floats:
     shares = np.stack([nnls(seen, bands)[0] for bands in measured])
     rest = measured - shares @ seen.T
     smooth = np.stack([np.interp(_WAVELENGTH_NM, centres, bands) for bands in rest])
-    return shares @ endmembers + smooth
+    spectra: Floats = shares @ endmembers + smooth
+    return spectra
 
 
 def _measured(refcube: Path) -> Floats:
