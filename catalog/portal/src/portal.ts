@@ -19,6 +19,10 @@ import { Sheet } from "./views/sheet";
 /** Time for the map to come to rest before a search of its view, in milliseconds. */
 const SETTLE_MS = 300;
 
+/** Closest zoom at which one product, or many, are brought into view. */
+const CLOSE_ZOOM = 12;
+const OVERVIEW_ZOOM = 9;
+
 /** The page: keeps the address, the search, the list, the map and the panel in step. */
 export class Portal {
   private readonly state = new Store<State>(decodeState(location.hash));
@@ -56,7 +60,7 @@ export class Portal {
     });
     this.panel = new ProductPanel(this.client, this.state, {
       close: () => this.close(),
-      zoom: (product) => this.map?.fit(product.bbox),
+      zoom: (product) => this.map?.fit(product.bbox, CLOSE_ZOOM),
     });
   }
 
@@ -129,11 +133,15 @@ export class Portal {
 
   private showProducts(products: readonly Product[]): void {
     this.map?.showProducts(products);
+    this.fitOnce(this.product ? [this.product] : products);
+  }
+
+  /** Show products on the map, if nothing has decided yet what it shows. */
+  private fitOnce(products: readonly Product[]): void {
     const box = union(products.map((product) => product.bbox));
-    if (this.fitResults && this.map && box) {
-      this.fitResults = false;
-      this.map.fit(box, 9);
-    }
+    if (!this.fitResults || !this.map || !box) return;
+    this.fitResults = false;
+    this.map.fit(box, products.length === 1 ? CLOSE_ZOOM : OVERVIEW_ZOOM);
   }
 
   private showFilterCount(): void {
@@ -173,7 +181,7 @@ export class Portal {
     const button = h("button", { type: "button", class: "button small map-home" }, t.map.home);
     on(button, "click", () => {
       const box = union(this.collections.flatMap(extentOf));
-      if (box) this.map?.fit(box, 9);
+      if (box) this.map?.fit(box, OVERVIEW_ZOOM);
     });
     this.mapBox.append(button, this.tileNote);
   }
@@ -207,7 +215,7 @@ export class Portal {
     const { id, collection } = product;
     if (this.state.get().selected?.id === id) void this.showSelected(true);
     else this.state.set({ selected: { id, collection } });
-    if (move) this.map?.fit(product.bbox);
+    if (move) this.map?.fit(product.bbox, CLOSE_ZOOM);
   }
 
   private close(): void {
@@ -229,6 +237,7 @@ export class Portal {
     try {
       const product = await this.find(selected.collection, selected.id, this.opening.signal);
       this.setProduct(product);
+      this.fitOnce([product]);
       this.panel.show(product, this.rendersFor(product), takeFocus);
     } catch (error) {
       if (isAbort(error)) return;
@@ -241,10 +250,7 @@ export class Portal {
     const listed = this.search.results.get().products.find((product) => product.id === id);
     if (listed) return listed;
     this.panel.showLoading();
-    const product = readProduct(await this.client.item(collection, id, signal));
-    if (this.fitResults) this.map?.fit(product.bbox);
-    this.fitResults = false;
-    return product;
+    return readProduct(await this.client.item(collection, id, signal));
   }
 
   private setProduct(product: Product | null): void {
@@ -277,12 +283,8 @@ export class Portal {
       return;
     }
     this.filters.setCollections(this.collections);
-    const licences = [...new Set(this.collections.flatMap(({ license }) => license ?? []))];
     const products = await this.client.count().catch(() => null);
-    fill(
-      this.footer,
-      ...footerEntries({ products, collections: this.collections.length, licence: licences.join(", ") || null }),
-    );
+    fill(this.footer, ...footerEntries({ products, collections: this.collections }));
   }
 }
 

@@ -19,9 +19,16 @@ const DEFAULT_RENDERS: Readonly<Record<string, RenderEntry>> = {
   mask: { assets: ["mask"] },
 };
 
-/** The renders of a collection, in its own order. */
+/** Place of a render in the list: the database forgets the order in which a collection names them. */
+function rank(name: string): number {
+  const place = Object.keys(DEFAULT_RENDERS).indexOf(name);
+  return place < 0 ? Number.MAX_SAFE_INTEGER : place;
+}
+
+/** The renders of a collection, those of every product first. */
 export function rendersOf(collection: StacCollection | undefined): readonly Render[] {
-  return Object.entries(collection?.renders ?? DEFAULT_RENDERS).map(([name, entry]) => ({
+  const entries = Object.entries(collection?.renders ?? DEFAULT_RENDERS);
+  return entries.toSorted(([a], [b]) => rank(a) - rank(b)).map(([name, entry]) => ({
     name,
     title: t.renders[name] ?? entry.title ?? name,
     help: t.renderHelp[name] ?? entry.title ?? "",

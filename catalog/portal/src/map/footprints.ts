@@ -78,7 +78,7 @@ export class Footprints {
   select(product: Product | null): void {
     this.set("selected", product ? { type: "Feature", properties: {}, geometry: product.item.geometry } : NOTHING);
     // A fill of opacity 0 would not answer to the pointer.
-    const fill = product ? whenHovered(0.12, 0.001) : whenHovered(0.28, 0.08);
+    const fill = product ? whenHovered(0.12, 0.001) : whenHovered(0.28, 0.05);
     this.map.setPaintProperty(LOWEST_OVERLAY, "fill-opacity", fill);
     this.map.setPaintProperty("footprints-line", "line-width", whenHovered(2.5, product ? 0.8 : 1.2));
     this.map.setPaintProperty("footprints-line", "line-opacity", whenHovered(1, product ? 0.35 : 0.9));

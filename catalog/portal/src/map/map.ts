@@ -17,6 +17,9 @@ setWorkerUrl(workerUrl);
 const RENDER = "render";
 /** Closest zoom that shows more than the one before at 16 m pixels. */
 const RENDER_MAX_ZOOM = 14;
+const TILE_PIXELS = 256;
+/** A product that would be narrower than this many pixels is shown by its footprint alone. */
+const RENDER_MIN_PIXELS = 64;
 
 /** What the map tells the rest of the page. */
 export interface MapEvents {
@@ -83,7 +86,7 @@ export class MapPanel {
   }
 
   /** Move so that a box fills the map; `maxZoom` keeps a small box from filling it blurred. */
-  fit([west, south, east, north]: Bbox, maxZoom = 12): void {
+  fit([west, south, east, north]: Bbox, maxZoom: number): void {
     this.map.resize(); // a panel may just have opened beside the map
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const wrapped = east < west ? east + 360 : east;
@@ -119,10 +122,13 @@ export class MapPanel {
     if (this.map.getSource(RENDER)) this.map.removeSource(RENDER);
     if (!render) return;
     const [west, , east] = render.bbox;
+    const worlds = 360 / (east < west ? east + 360 - west : east - west);
+    const minzoom = Math.ceil(Math.log2((worlds * RENDER_MIN_PIXELS) / TILE_PIXELS));
     this.map.addSource(RENDER, {
       type: "raster",
       tiles: [render.url],
-      tileSize: 256,
+      tileSize: TILE_PIXELS,
+      minzoom: Math.min(Math.max(minzoom, 0), RENDER_MAX_ZOOM),
       maxzoom: RENDER_MAX_ZOOM,
       // MapLibre knows no box across the antimeridian; such a product asks for some empty tiles.
       ...(west < east ? { bounds: [...render.bbox] } : {}),

@@ -54,10 +54,13 @@ function row(key: string, asset: StacAsset): HTMLElement {
   const title = t.assets[key] ?? asset.title ?? key;
   const link = h(
     "a",
-    { href: asset.href, download: fileName(asset.href), "aria-label": t.product.downloadOne(title, size) },
+    { href: asset.href, download: fileName(asset.href) },
     icon("download"),
+    h("span", { class: "sr-only" }, `${t.product.download} `),
     h("span", { class: "download-key" }, key),
+    " ",
     h("span", { class: "download-title" }, title),
+    " ",
     h("span", { class: "download-size" }, size),
   );
   const curl = copyButton("curl", () => curlCommand(asset.href), t.product.copyCurlFor(title));

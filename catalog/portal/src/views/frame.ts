@@ -1,5 +1,6 @@
 import { h, icon } from "../dom";
 import type { SiteConfig } from "../config";
+import type { StacCollection } from "../stac/types";
 import { t } from "../strings";
 
 /** Header of the page: mark, name, claim and the way to the API. */
@@ -11,9 +12,9 @@ export function pageHeader(config: SiteConfig): HTMLElement {
     h("a", { class: "skip", href: "#results" }, t.site.skip),
     h(
       "a",
-      { class: "brand", href: "./", "aria-label": `${t.site.title}, ${name}` },
+      { class: "brand", href: "./" },
       h("span", { class: "mark", "aria-hidden": "true" }),
-      h("span", { class: "brand-text" }, h("strong", {}, t.site.title), h("span", {}, name)),
+      h("span", { class: "brand-text" }, h("strong", {}, t.site.title), " ", h("span", {}, name)),
     ),
     h("p", { class: "claim" }, t.site.claim),
     h(
@@ -25,20 +26,40 @@ export function pageHeader(config: SiteConfig): HTMLElement {
   );
 }
 
+/** Terms of use: their name and where to read them, if the catalogue says where. */
+interface Licence {
+  readonly name: string;
+  readonly href: string | null;
+}
+
 /** What the footer tells; null while it is not known. */
-export interface FooterFacts {
+interface FooterFacts {
   readonly products: number | null;
-  readonly collections: number;
-  readonly licence: string | null;
+  readonly collections: readonly StacCollection[];
 }
 
 /** Entries of the footer: counts, licence and what the quality claim means. */
-export function footerEntries(facts: FooterFacts): HTMLElement[] {
-  const texts = [
-    facts.products === null ? null : t.footer.products(facts.products.toLocaleString(t.locale)),
-    t.footer.collections(facts.collections.toLocaleString(t.locale)),
-    facts.licence === null ? null : t.footer.licence(facts.licence),
-    t.footer.assessed,
+export function footerEntries({ products, collections }: FooterFacts): HTMLElement[] {
+  return [
+    ...(products === null ? [] : [h("span", {}, t.footer.products(products.toLocaleString(t.locale)))]),
+    h("span", {}, t.footer.collections(collections.length.toLocaleString(t.locale))),
+    ...licencesOf(collections).map(licenceEntry),
+    h("span", {}, t.footer.assessed),
   ];
-  return texts.filter((text) => text !== null).map((text) => h("span", {}, text));
+}
+
+/** Every licence once. The licence "other" says nothing; its link does. */
+function licencesOf(collections: readonly StacCollection[]): readonly Licence[] {
+  const licences = new Map<string, Licence>();
+  for (const { license, links } of collections) {
+    const link = links.find(({ rel }) => rel === "license");
+    const name = license && license !== "other" ? license : link?.title;
+    if (name) licences.set(name, { name, href: link?.href ?? null });
+  }
+  return [...licences.values()];
+}
+
+function licenceEntry({ name, href }: Licence): HTMLElement {
+  const text = t.footer.licence(name);
+  return href ? h("a", { href, target: "_blank", rel: "noopener" }, text) : h("span", {}, text);
 }
