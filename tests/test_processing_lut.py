@@ -42,7 +42,7 @@ def node_lut() -> CameraLut:
     return response_lut(1000 * np.array(SIXS_NODES_UM), np.eye(len(SIXS_NODES_UM)))
 
 
-@pytest.mark.parametrize(("geometry", "aod"), zip(GEOMETRIES, (0.1, 0.4, 1.0), strict=True))
+@pytest.mark.parametrize(("geometry", "aod"), list(zip(GEOMETRIES, (0.1, 0.4, 1.0), strict=True)))
 def test_terms_agree_with_6sv(
     node_lut: CameraLut, geometry: tuple[float, float, float], aod: float
 ) -> None:
