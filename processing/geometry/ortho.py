@@ -34,7 +34,7 @@ __all__ = ["Ortho", "coarse_scene", "covered_window", "footprint", "orthorectify
 
 Kernel = Literal["cubic", "bilinear"]
 
-_CHUNK_ROWS: Final = 512
+_CHUNK_ROWS: Final = 128
 _STRIP_ROWS: Final = 1024
 _TAPS_PX: Final = 3
 _LEAST_HALF_RANGE_M: Final = 50.0
