@@ -5,7 +5,7 @@ is used here, so the comparison is independent of what it judges.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,16 @@ class _Pair:
         )
         return seen
 
+    def trusting_mask(self) -> "_Pair":
+        """Return the pair with cloud and shadow where the product's own mask has them."""
+        return replace(
+            self,
+            cloud=self.mask == MaskClass.CLOUD,
+            shadow=self.mask == MaskClass.CLOUD_SHADOW,
+        )
 
-def compare(files: Mapping[str, Path], truth: Path) -> list[Row]:
+
+def compare(files: Mapping[str, Path], truth: Path, *, clouds_in_land: bool = False) -> list[Row]:
     """Compare one item with the truth kept beside its simulated package.
 
     Parameters
@@ -75,6 +83,10 @@ def compare(files: Mapping[str, Path], truth: Path) -> list[Row]:
         Files of the item by asset key ("SR", "AOD", "mask").
     truth
         Folder with ``sr.tif``, ``aod.tif``, ``cloud.tif``, ``shadow.tif``, ``water.tif``.
+    clouds_in_land
+        Whether the land was made of a photograph that has clouds of its own. Nothing but the
+        product tells where they are then: pixels that its mask calls cloud or shadow are left
+        out of the figures of clear pixels, and the mask has no truth to be held to.
 
     Returns
     -------
@@ -82,11 +94,13 @@ def compare(files: Mapping[str, Path], truth: Path) -> list[Row]:
         Shares in percent, reflectances and optical depths without unit, shifts in pixels.
     """
     pair = _read(files, truth)
+    if clouds_in_land:
+        pair = pair.trusting_mask()
     names = _band_names(files["SR"])
     return [
         *_reflectance_rows(pair, names),
         *_aerosol_rows(pair),
-        *_mask_rows(pair),
+        *(() if clouds_in_land else _mask_rows(pair)),
         *_geometry_rows(pair, names.index("nir")),
     ]
 
