@@ -4,13 +4,15 @@ Data goes to standard output, everything meant for people to standard error.
 """
 
 import logging
+import os
+import signal
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.errors import GfardError
+from catalog.errors import GfardError, StoreError
 from infra import cli_database
 from infra.parts import Part
 from infra.show import console
@@ -29,13 +31,18 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="gfard",
     help="Gaofen-1 WFV and Gaofen-6 WFV 16 m analysis ready data: make, publish, share.",
+    epilog="DATA is the folder that GFARD_DATA names, ./gfard-data when it names none. "
+    "A command ends with code 1 when something failed; the line that begins with error says what.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_database.app, name="db")
 
-Port = Annotated[int | None, typer.Option(help="Port of the portal.", show_default="8000")]
+Port = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="Port; 0 takes a free one.", show_default="8000"),
+]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 
 
@@ -97,23 +104,30 @@ def simulate(
         Path | None, typer.Argument(help="Folder to write to.", show_default="DATA/simulated")
     ] = None,
     camera: Annotated[str, typer.Option(help="GF1WFV1 to GF1WFV4, or GF6WFV.")] = "GF1WFV1",
-    time: Annotated[datetime, typer.Option(help="When it is taken, UTC.")] = datetime(
+    time: Annotated[datetime, typer.Option(help="Middle of the overpass, UTC.")] = datetime(
         2020, 6, 18, 10, 44, 12
     ),
     centre: Annotated[
-        str | None, typer.Option(help="LON,LAT.", show_default="middle of the raster")
+        str | None,
+        typer.Option(
+            help="LON,LAT in degrees; needed without --raster.", show_default="middle of the raster"
+        ),
     ] = None,
     size: Annotated[str, typer.Option(help="ROWSxCOLUMNS of one part.")] = "1500x1500",
     raster: Annotated[
         Path | None,
-        typer.Option(help="Surface reflectance in UTM.", show_default="a made landscape"),
+        typer.Option(help="Surface reflectance, in UTM.", show_default="a made landscape"),
     ] = None,
-    bands: Annotated[str, typer.Option(help="Its blue, green, red, NIR.")] = "1,2,3,4",
-    scale: Annotated[float, typer.Option(help="From its values to reflectance.")] = 1e-4,
-    dem: Annotated[Path | None, typer.Option(help="Ellipsoidal heights below it.")] = None,
+    bands: Annotated[str, typer.Option(help="The raster's blue, green, red, NIR.")] = "1,2,3,4",
+    scale: Annotated[float, typer.Option(help="Reflectance per count of it.")] = 1e-4,
+    dem: Annotated[Path | None, typer.Option(help="Heights above the ellipsoid.")] = None,
     aod: Annotated[float, typer.Option(min=0.005, max=2.0, help="AOD at 550 nm.")] = 0.15,
-    cloud_cover: Annotated[float, typer.Option(min=0, max=1, help="Share of the sky.")] = 0.0,
-    cloud_height: Annotated[float, typer.Option(min=100, max=9000, help="Metres.")] = 1800.0,
+    cloud_cover: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the sky, 0 to 1.")
+    ] = 0.0,
+    cloud_height: Annotated[
+        float, typer.Option(min=100, max=9000, help="Of the clouds, metres.")
+    ] = 1800.0,
     seed: Annotated[int, typer.Option(help="Another seed is another scene.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -166,7 +180,11 @@ def process(
     as_json: AsJson = False,
     timings: Annotated[bool, typer.Option("--timings", help="Show CPU seconds by step.")] = False,
 ) -> None:
-    """Make analysis ready data of L1A packages."""
+    """Make analysis ready data of L1A packages.
+
+    A package that fails does not stop the others. Products appear whole or not at all, and a
+    repeated run replaces them.
+    """
     from catalog.store import FolderStore
     from infra.show import steps, timings_table
     from processing.pipeline import produce
@@ -201,6 +219,10 @@ def publish(
 
     settings = read_settings()
     products = FolderStore(store or settings.store)
+    if not products.root.is_dir():
+        raise StoreError(
+            f"store {products.label} is not there: name the folder that `gfard process` wrote to"
+        )
     with database(settings) as dsns, count("publish") as counted:
         address = settings.address(settings.port)
         report = publish_store(products, ingest_dsn(dsns), address, counted)
@@ -209,6 +231,8 @@ def publish(
     else:
         for collection, number in report.items.items():
             say(f"{collection}: {number} items")
+        if not report.total:
+            say(f"store {products.label} holds no products; `gfard process` makes them")
 
 
 @app.command()
@@ -261,12 +285,25 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Run the command line; what gfard raises on purpose becomes one line."""
+    """Run the command line; what gfard or the system refuses becomes one line."""
+    signal.signal(signal.SIGTERM, _end)
     try:
         app()
     except GfardError as error:
-        say(str(error), label="[red]error[/]: ")
-        raise SystemExit(1) from None
+        reason = str(error)
+    except OSError as error:
+        logging.getLogger(__name__).info("refused by the system", exc_info=True)
+        place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        reason = f"{place}{error.strerror or error}; -v shows where"
+    else:
+        return
+    say(reason, label="[red]error[/]: ")
+    raise SystemExit(1)
+
+
+def _end(number: int, _frame: object) -> None:
+    """End by way of the blocks that clean up behind them, with the code a shell expects."""
+    raise SystemExit(128 + number)
 
 
 def _serve(settings: "InfraSettings", *, single: bool = False, part: Part = Part.ALL) -> None:

@@ -27,15 +27,16 @@ def read_settings(*, port: int | None = None, host: str | None = None) -> "Infra
     Raises
     ------
     ServiceError
-        A value that is not allowed; the message names the variable.
+        A value that is not allowed; the message names the option or variable.
     """
     from infra.settings import InfraSettings
 
-    given: dict[str, Any] = {"port": port, "host": host}
+    options: dict[str, Any] = {"port": port, "host": host}
+    given = {name: value for name, value in options.items() if value is not None}
     try:
-        return InfraSettings(**{key: value for key, value in given.items() if value is not None})
+        return InfraSettings(**given)
     except ValidationError as error:
-        raise ServiceError(_reason(error.errors(), "GFARD_")) from error
+        raise ServiceError(_reason(error.errors(), "GFARD_", given)) from error
 
 
 def read_process_settings(version: str | None) -> "ProcessSettings":
@@ -44,14 +45,15 @@ def read_process_settings(version: str | None) -> "ProcessSettings":
     Raises
     ------
     ServiceError
-        A value that is not allowed; the message names the variable.
+        A value that is not allowed; the message names the option or variable.
     """
     from processing.settings import ProcessSettings
 
+    given: dict[str, Any] = {} if version is None else {"version": version}
     try:
-        return ProcessSettings() if version is None else ProcessSettings(version=version)
+        return ProcessSettings(**given)
     except ValidationError as error:
-        raise ServiceError(_reason(error.errors(), "GFARD_PROCESS_")) from error
+        raise ServiceError(_reason(error.errors(), "GFARD_PROCESS_", given)) from error
 
 
 def print_json(content: object, *, one_line: bool = False) -> None:
@@ -69,7 +71,11 @@ def print_result(result: "SceneResult", *, as_json: bool) -> None:
     for warning in result.warnings:
         say(f"{result.package}: {warning}", label="[yellow]warning[/]: ")
     if result.status is Status.FAILED:
-        say(f"{result.package}: {result.detail}", label="[red]error[/]: ")
+        named = result.package in result.detail
+        say(
+            result.detail if named else f"{result.package}: {result.detail}",
+            label="[red]error[/]: ",
+        )
     elif not as_json:
         detail = f" ({result.detail})" if result.detail else ""
         say(f"{result.package}: {result.status.value}{detail}")
@@ -82,13 +88,14 @@ def say(text: str, *, label: str = "") -> None:
     console.print(label + escape(text), soft_wrap=True)
 
 
-def _reason(errors: Sequence[Mapping[str, Any]], prefix: str) -> str:
-    """Name each setting that is wrong, why, and the value seen."""
-    return "; ".join(
-        f"{prefix}{'_'.join(str(part) for part in error['loc']).upper()}: {error['msg']}, seen "
-        f"{error['input']!r}"
-        for error in errors
-    )
+def _reason(errors: Sequence[Mapping[str, Any]], prefix: str, options: Mapping[str, object]) -> str:
+    """Name each setting that is wrong as it was given, why, and the value seen."""
+    reasons = []
+    for error in errors:
+        name = "_".join(str(part) for part in error["loc"])
+        given_as = f"--{name}" if name in options else f"{prefix}{name.upper()}"
+        reasons.append(f"{given_as}: {error['msg']}, seen {error['input']!r}")
+    return "; ".join(reasons)
 
 
 def _plain(value: object) -> str:

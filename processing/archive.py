@@ -83,7 +83,7 @@ def extract(
         The archive cannot be read, is damaged or truncated, or the target has no room.
     """
     try:
-        with archive.open("rb") as file:
+        with _opened(archive) as file:
             reader = _HashingReader(file, archive.stat().st_size, progress)
             magic = file.read(len(_XZ_MAGIC))
             file.seek(0)
@@ -103,7 +103,19 @@ def extract(
             f"{archive}: archive is damaged, truncated or no tar ({error}); fetch it again"
         ) from error
     except OSError as error:
-        raise PackageError(f"{archive}: cannot be extracted to {target}: {error}") from error
+        raise PackageError(
+            f"{archive}: cannot be extracted to {target}: {error.strerror or error}; free some "
+            "space there, or set TMPDIR to a roomier folder that this user may write"
+        ) from error
+
+
+def _opened(archive: Path) -> BinaryIO:
+    try:
+        return archive.open("rb")
+    except OSError as error:
+        raise PackageError(
+            f"{archive}: cannot be read: {error.strerror}; a file that this user may read wanted"
+        ) from error
 
 
 def _decompressed(reader: _HashingReader, magic: bytes) -> IO[bytes]:
@@ -132,7 +144,8 @@ def _extract_member(
     free = shutil.disk_usage(target).free
     if member.size > free:
         raise PackageError(
-            f"{archive}: {member.name} needs {member.size} bytes, {target} has {free} free"
+            f"{archive}: {member.name} needs {member.size} bytes, {target} has {free} free; "
+            "free some space there, or set TMPDIR to a roomier folder"
         )
     try:
         with content, (target / name).open("xb") as out:

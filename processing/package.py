@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
-from catalog.errors import ImageError, MetadataError, PackageError
+from catalog.errors import GfardError, ImageError, MetadataError, PackageError
 from processing.archive import extract
 from processing.geometry.rpc import Rpc, read_rpb
 from processing.metadata import SceneMetadata, read_metadata
@@ -140,9 +140,24 @@ def open_package(
         return
     if not path.is_file():
         raise PackageError(f"{path}: no such file or folder; an L1A archive or folder wanted")
-    with tempfile.TemporaryDirectory(prefix="gfard-l1a-", dir=scratch) as folder:
+    with _scratch_folder(path, scratch) as folder:
         sha256 = extract(path, Path(folder), _is_wanted, progress)
-        yield _read_package(path, Path(folder), sha256)
+        try:
+            yield _read_package(path, Path(folder), sha256)
+        except GfardError as error:
+            # The folder will be gone when the message is read: name the file inside the archive.
+            raise type(error)(str(error).replace(folder, str(path))) from error
+
+
+def _scratch_folder(package: Path, parent: Path | None) -> tempfile.TemporaryDirectory[str]:
+    """Make the folder that takes the files of an archive and goes when its block ends."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="gfard-l1a-", dir=parent)
+    except OSError as error:
+        raise PackageError(
+            f"{package}: no folder to extract to: {error}; set TMPDIR to a folder that this user "
+            "may write"
+        ) from error
 
 
 def _is_wanted(name: str) -> bool:
