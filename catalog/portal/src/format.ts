@@ -27,8 +27,9 @@ export function formatNumber(value: number, decimals: number, unit = ""): string
   return unit === "°" ? `${text}°` : unit ? `${text} ${unit}` : text;
 }
 
-/** Percent with one decimal below 10, none above. */
+/** Percent with one decimal below 10, none above; a trace is not called zero. */
 export function formatPercent(value: number): string {
+  if (value > 0 && value < 0.1) return `< ${formatNumber(0.1, 1, "%")}`;
   return formatNumber(value, value > 0 && value < 9.95 ? 1 : 0, "%");
 }
 

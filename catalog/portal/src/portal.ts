@@ -21,7 +21,7 @@ const SETTLE_MS = 300;
 
 /** Closest zoom at which one product, or many, are brought into view. */
 const CLOSE_ZOOM = 12;
-const OVERVIEW_ZOOM = 9;
+const OVERVIEW_ZOOM = 10;
 
 /** The page: keeps the address, the search, the list, the map and the panel in step. */
 export class Portal {

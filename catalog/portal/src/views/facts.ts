@@ -106,6 +106,7 @@ function processing(properties: Properties): readonly Fact[] {
 function provenance(properties: Properties): readonly Fact[] {
   return Object.entries(properties)
     .filter(([key]) => key.startsWith(OWN) && !SHOWN_ELSEWHERE.has(key.slice(OWN.length)))
+    .sort(([a], [b]) => a.localeCompare(b))
     .map(([key, value]) => [spoken(key.slice(OWN.length)), plain(value)]);
 }
 
