@@ -85,7 +85,13 @@ def look_at(
         Called with the name of each step.
     """
     progress("reading the scene at 32 m")
-    grid, dn, _saturated = coarse_scene(seen.package.parts, seen.heights, resolution_m=LOOK_M)
+    package = seen.package
+    grid, dn, saturated = coarse_scene(
+        package.parts,
+        seen.heights,
+        resolution_m=LOOK_M,
+        saturation_dn=package.camera.saturation_dn,
+    )
     cells = grid.coarsen(AEROSOL_FACTOR)
     field = seen.angles(grid)
     angles = field.on(cells)
@@ -95,13 +101,20 @@ def look_at(
     heights = seen.heights.on(grid)
 
     progress("finding clouds, shadows, snow and water")
-    month = seen.package.centre_time.month
+    month = package.centre_time.month
     quality = look(
-        toa, grid, field, heights, seen.package.camera, network=settings.network, month=month
+        toa,
+        grid,
+        field,
+        heights,
+        package.camera,
+        network=settings.network,
+        month=month,
+        saturated=saturated,
     )
 
     progress("fitting the aerosol")
-    longitude, latitude = seen.package.centre
+    longitude, latitude = package.centre
     gas = gas_climatology(latitude, month)
     prior = climatology(latitude, longitude, month)
     aod = fit_aod(
@@ -110,7 +123,7 @@ def look_at(
         grid,
         angles=angles,
         heights=seen.heights.on(cells),
-        camera_name=seen.package.camera.name,
+        camera_name=package.camera.name,
         gas=gas,
         prior=prior,
     )

@@ -9,17 +9,19 @@ from catalog.grid import Grid
 from catalog.product import MaskClass
 from processing.geometry.angles import Angles
 from processing.quality.mask import Context, SceneQuality, look, tile_mask
+from processing.quality.network import ModelCard, Probabilities
 from processing.sensors import camera
 
 LOOK = Grid(32631, 300000.0, 5100000.0, 32.0, 300, 320)
 SUN, VIEW = (150.0, 40.0), (280.0, 25.0)
 BASE_M = 2500.0
-FOREST, WATER, SAND, CLOUD = (
+FOREST, WATER, SAND, BRIGHT_SAND, CLOUD = (
     np.array(spectrum, np.float32)[:, None]
     for spectrum in (
         (0.085, 0.075, 0.055, 0.30),
         (0.09, 0.06, 0.04, 0.02),
         (0.20, 0.25, 0.30, 0.36),
+        (0.232, 0.268, 0.375, 0.40),
         (0.60, 0.58, 0.59, 0.62),
     )
 )
@@ -173,3 +175,27 @@ def test_real_snow_is_snow_and_not_cloud(test_data: object) -> None:
     flat = np.zeros(grid.shape, np.float32)
     found = look(coarse, grid, SameAngles(), flat, camera("GF1WFV1"), month=3)
     assert (found.classes == MaskClass.SNOW).mean() > 0.9
+
+
+class SeesCloudEverywhere:
+    """A network that is quite sure of cloud, as the shipped one is over such sand."""
+
+    card = ModelCard("all cloud", "1", "none", "0" * 64, 32.0, ("blue", "green", "red", "nir"))
+
+    def probabilities(self, image: np.ndarray, progress: object = None) -> Probabilities:
+        return Probabilities(np.full(LOOK.shape, 0.98, np.float32), np.zeros_like(image[0]))
+
+
+def test_sand_that_saturates_red_is_no_cloud() -> None:
+    """Desert seen with a gain under which red ends at 0.34, as in GF1's table of 2020."""
+    toa = np.broadcast_to(BRIGHT_SAND[..., None], (4, *LOOK.shape)).copy()
+    cloud = _disc(140, 170, 34)
+    toa[:, cloud] = CLOUD
+    limits = np.array((0.435, 0.373, 0.341, 0.466), np.float32)[:, None, None]
+    bits = ((toa > limits) << np.arange(4)[:, None, None]).sum(0).astype(np.uint8)
+    options = {"network": True, "model": SeesCloudEverywhere()}
+    blind = _look(np.minimum(toa, limits), **options).classes
+    assert _share(blind, ~cloud, MaskClass.CLOUD) == 1
+    found = _look(np.minimum(toa, limits), **options, saturated=bits).classes
+    assert _share(found, ~cloud, MaskClass.CLOUD) == 0
+    assert _share(found, cloud, MaskClass.CLOUD) == 1

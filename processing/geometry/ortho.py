@@ -89,7 +89,7 @@ def coarse_scene(
     resolution_m: float = 2.0 * RESOLUTION_M,
     saturation_dn: int | None = None,
     correction: ImageCorrection = IDENTITY,
-) -> tuple[Grid, NDArray[np.uint16], NDArray[np.bool_]]:
+) -> tuple[Grid, NDArray[np.uint16], NDArray[np.uint8]]:
     """Resample a whole scene to a coarse grid, for what is decided once for all its tiles.
 
     Image pixels are averaged in squares to about the resolution, then resampled bilinearly.
@@ -108,18 +108,18 @@ def coarse_scene(
     dn : ndarray
         Shape (bands, rows, cols), uint16, 0 = no data.
     saturated : ndarray
-        Shape (rows, cols): a saturated pixel of any band went into it.
+        Shape (rows, cols), uint8; bits of bands as in `Ortho`.
     """
     grid = _grid_around(footprint(parts, heights), resolution_m)
     factor = max(1, round(resolution_m / RESOLUTION_M))
     options = _Options("bilinear", factor, saturation_dn or 0, correction)
     dn = np.zeros((parts[0].bands, *grid.shape), np.uint16)
-    saturated = np.zeros(grid.shape, np.bool_)
+    saturated = np.zeros(grid.shape, np.uint8)
     for first in range(0, grid.rows, _STRIP_ROWS):
         rows = min(_STRIP_ROWS, grid.rows - first)
         strip = _resample(parts, grid.window(first, 0, rows, grid.cols), heights, options)
         dn[:, first : first + rows] = strip.dn
-        saturated[first : first + rows] = strip.saturated != 0
+        saturated[first : first + rows] = strip.saturated
     return grid, dn, saturated
 
 

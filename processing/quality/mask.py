@@ -4,7 +4,7 @@ The network works at about 30 m and the geometry of shadows needs the whole scen
 done once. A tile takes the probabilities back to 16 m and adds what rules see at that size.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 
@@ -92,6 +92,7 @@ def look(
     *,
     network: bool = True,
     month: int | None = None,
+    saturated: NDArray[np.uint8] | None = None,
     model: MaskModel | None = None,
 ) -> SceneQuality:
     """Classify a whole scene.
@@ -114,6 +115,8 @@ def look(
         False classifies by rules and geometry alone.
     month
         Month of the observation, 1-12, which limits where snow can lie; None leaves it open.
+    saturated
+        (rows, cols) uint8, bit b set where band b of ``camera`` is saturated; None nowhere.
     model
         Network to use instead of the default one.
     """
@@ -123,7 +126,8 @@ def look(
     can_snow = rules.can_snow_lie(heights, _latitude(grid), month)
     light = angles.on(grid.coarsen(ANGLE_CELL))
     chosen = (model or default_model()) if network else None
-    seen = classify(image, flat, can_snow, _rays(light, grid), chosen, progress)
+    unsure = None if saturated is None else _red_alone(saturated, names)
+    seen = classify(image, flat, can_snow, _rays(light, grid), chosen, progress, unsure)
     near = _grown(seen.classes == MaskClass.CLOUD, round(ADJACENT_M / grid.resolution))
     dim = terrain_shadow(heights, grid.resolution, light.sun_azimuth, light.sun_zenith)
     return SceneQuality(
@@ -158,6 +162,7 @@ def classify(
     rays: Rays | None,
     model: MaskModel | None,
     progress: Progress | None = None,
+    unsure: NDArray[np.bool_] | None = None,
 ) -> Classified:
     """Classify blue, green, red and near infrared by network, rules and geometry together.
 
@@ -174,15 +179,29 @@ def classify(
         The network; None works by rules and geometry alone.
     progress
         Called with a label and the share done, 0-1.
+    unsure
+        (rows, cols), pixels in whose colour the network is not trusted to see a cloud.
     """
     valid = np.asarray(np.isfinite(image).all(axis=0))
     odds, found = _network(model, image, progress)
+    if unsure is not None:
+        odds[unsure] = np.minimum(odds[unsure], 0)
     cloud = _probability(odds + rules.cloud_evidence(image, can_snow))
     snow = rules.is_snow(image, can_snow)
     water = rules.is_water(image, flat)
     shadow = _shadow(found, image[3], cloud > 0.5, valid, ~(snow | water), rays)
     shadow[rules.is_deep_water(image, flat)] = 0
     return Classified(cloud, shadow, _compose(valid, cloud > 0.5, shadow > 0.5, snow, water))
+
+
+def _red_alone(saturated: NDArray[np.uint8], names: Sequence[str]) -> NDArray[np.bool_]:
+    """Return where red is saturated and blue is not.
+
+    Bright sand looks like this, and as its red is cut off it has the colour of a cloud to the
+    network. HOT can only be too high there, so alone it still tells the brighter clouds.
+    """
+    red, blue = (saturated & np.uint8(1 << names.index(name)) != 0 for name in ("red", "blue"))
+    return np.asarray(red & ~blue)
 
 
 def _latitude(grid: Grid) -> float:
