@@ -193,7 +193,8 @@ def _mask_rows(pair: _Pair) -> Iterator[Row]:
         yield Row(f"{name}_true_share", _percent(true[seen]), "%")
         if true[seen].any():
             yield Row(f"{name}_producers_accuracy", _percent(found[true & seen]), "%")
-        if found.any():
+        yield Row(f"{name}_false_share", _percent(found[seen & ~true]), "%")
+        if true.any() and found.any():
             yield Row(f"{name}_users_accuracy", _percent(true[found]), "%")
 
 

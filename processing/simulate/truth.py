@@ -56,14 +56,13 @@ def write_raster(
     """Write ``values`` ((bands,) rows, cols) on ``grid`` as GeoTIFF with scale and names."""
     stack = values if values.ndim == 3 else values[None]
     transform = Affine(*grid.transform)
-    _write(path, stack, f"EPSG:{grid.epsg}", transform, names, scale, nodata, {})
+    _write(path, stack, f"EPSG:{grid.epsg}", transform, names, scale, nodata)
 
 
 def write_dem(path: Path, heights: NDArray[np.float32], west: float, north: float) -> None:
     """Write ellipsoidal heights on a one-second grid; EPSG:4979 says so."""
     transform = Affine(DEM_STEP_DEG, 0, west, 0, -DEM_STEP_DEG, north)
-    tags = {"VERTICAL_DATUM": "ELLIPSOID"}
-    _write(path, heights[None], "EPSG:4979", transform, ("height",), 1.0, None, tags)
+    _write(path, heights[None], "EPSG:4979", transform, ("height",), 1.0, None)
 
 
 def dem_frame(
@@ -90,7 +89,6 @@ def _write(
     names: tuple[str, ...],
     scale: float,
     nodata: float | None,
-    tags: Mapping[str, str],
 ) -> None:
     predictor = 3 if stack.dtype.kind == "f" else 2
     profile = {**_PROFILE, "predictor": predictor, "dtype": stack.dtype.name, "crs": crs}
@@ -102,4 +100,3 @@ def _write(
         raster.write(stack)
         raster.descriptions = names
         raster.scales = (scale,) * bands
-        raster.update_tags(**tags)
