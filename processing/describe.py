@@ -105,7 +105,7 @@ def _lineage(seen: Observation, looked: SceneLook, settings: ProcessSettings) ->
         f"({package.sun_check.angle_sense}) decided by the position of the sun",
         f"Calibrate to radiance: {seen.calibration.source}; reflectance with the "
         f"{seen.calibration.irradiance} solar irradiance over the full spectral response",
-        f"Locate by the RPC with heights from {seen.heights.source}; no reference image",
+        f"Locate by the RPC with heights from {_public(seen.heights.source)}; no reference image",
         f"Classify at 32 m: {looked.quality.model}",
         "Fit aerosol optical depth on 512 m cells from dark targets and a prior",
         f"Resample all bands once ({settings.kernel}) to the tile",
@@ -117,12 +117,17 @@ def _lineage(seen: Observation, looked: SceneLook, settings: ProcessSettings) ->
 def _auxiliary(seen: Observation, looked: SceneLook) -> dict[str, str]:
     """Auxiliary data by purpose."""
     return {
-        "dem": seen.heights.source,
-        "geoid": seen.heights.geoid,
+        "dem": _public(seen.heights.source),
+        "geoid": _public(seen.heights.geoid),
         "spectral_response": "CRESDA response tables, see processing/data/SOURCES.md",
         "aerosol_prior": looked.prior.source,
         "ozone_water_vapour": looked.gas.source,
     }
+
+
+def _public(source: str) -> str:
+    """Return an address as it is, and of a path on this machine the last name only."""
+    return source if "://" in source else source.rsplit("/", 1)[-1]
 
 
 def _provenance(

@@ -57,7 +57,7 @@ class TileImage:
                 files[spec.key], self.arrays[spec.key], spec, self.tile.grid, self.row, self.col
             )
         files["thumbnail"] = folder / f"{item_id}.thumbnail.webp"
-        write_thumbnail(files["thumbnail"], self.arrays["SR"], self.tile.grid, self.row, self.col)
+        write_thumbnail(files["thumbnail"], self.arrays["SR"])
         return files
 
 

@@ -110,28 +110,24 @@ def _write_level(file: BinaryIO, level: Level, table: BlockTable, pool: ThreadPo
                 write_block(file, data, table, index)
 
 
-def write_thumbnail(
-    path: Path, reflectance: NDArray[np.uint16], frame: Grid, row: int = 0, col: int = 0
-) -> None:
-    """Write a true-colour picture of the whole frame, at most 512 pixels along each side.
+def write_thumbnail(path: Path, reflectance: NDArray[np.uint16]) -> None:
+    """Write a true-colour picture, at most 512 pixels along each side.
 
     Parameters
     ----------
     path : Path
         The file; the suffix, ``.webp`` or ``.png``, decides the format.
     reflectance : ndarray, shape (bands, rows, cols), uint16
-        Encoded surface reflectance of the window at (``row``, ``col``); 0 = fill, transparent.
-    frame : Grid
-        Grid of the whole tile.
+        Encoded surface reflectance of the part of the tile that holds data; 0 = fill,
+        transparent.
     """
-    level = Level(frame.rows, frame.cols, reflectance[list(_TRUE_COLOUR)], row, col)
+    _, rows, cols = reflectance.shape
+    level = Level(rows, cols, reflectance[list(_TRUE_COLOUR)])
     while max(level.rows, level.cols) > _THUMBNAIL_PIXELS:
         level = level.halved("average")
     picture = np.zeros((level.rows, level.cols, 4), np.uint8)
-    _, rows, cols = level.pixels.shape
-    window = picture[level.row : level.row + rows, level.col : level.col + cols]
-    window[..., :3] = np.moveaxis(_stretched(level.pixels), 0, -1)
-    window[..., 3] = np.where(level.pixels.all(axis=0), 255, 0)
+    picture[..., :3] = np.moveaxis(_stretched(level.pixels), 0, -1)
+    picture[..., 3] = np.where(level.pixels.all(axis=0), 255, 0)
     with _complete_file(path) as file:
         kind = path.suffix.lstrip(".").upper()
         Image.fromarray(picture, "RGBA").save(file, kind, quality=_WEBP_QUALITY)

@@ -108,7 +108,7 @@ def write_files(folder: Path, number: int) -> list[AssetFile]:
         files.append(describe_file(spec.key, path))
     (reflectance,) = (spec for spec in asset_specs(identity.satellite) if spec.key == "SR")
     picture = folder / f"{identity}.thumbnail.webp"
-    write_thumbnail(picture, paint(reflectance, number).astype(np.uint16), GRID)
+    write_thumbnail(picture, paint(reflectance, number).astype(np.uint16))
     return [*files, describe_file("thumbnail", picture)]
 
 

@@ -238,20 +238,20 @@ def test_failed_write_leaves_the_folder_as_it_was(
 
 
 @pytest.mark.parametrize("suffix", ["webp", "png"])
-def test_thumbnail_shows_the_whole_tile(tmp_path: Path, suffix: str) -> None:
-    """A red square at rows 1600-3199, cols 3200-4799: a hundred pixels at a sixteenth."""
-    reflectance = np.full((4, 1600, 1600), 200, np.uint16)
-    reflectance[2] = 3000
+def test_thumbnail_shows_what_holds_data(tmp_path: Path, suffix: str) -> None:
+    """A red square at rows 320-639, cols 640-959 of the window, drawn at an eighth."""
+    reflectance = np.zeros((4, 1600, 2400), np.uint16)
+    reflectance[:, 320:640, 640:960] = np.array([200, 200, 3000, 200])[:, None, None]
     path = tmp_path / f"t.{suffix}"
-    write_thumbnail(path, reflectance, TILE, 1600, 3200)
+    write_thumbnail(path, reflectance)
     with Image.open(path) as picture:
         assert picture.format == suffix.upper()
-        assert picture.size == (429, 429)
+        assert picture.size == (300, 200)
         pixels = np.asarray(picture.convert("RGBA")).astype(int)
-    opaque = np.zeros((429, 429), bool)
-    opaque[100:200, 200:300] = True
+    opaque = np.zeros((200, 300), bool)
+    opaque[40:80, 80:120] = True
     np.testing.assert_array_equal(pixels[..., 3] == 255, opaque)
-    red, green, blue = pixels[150, 250, :3]
+    red, green, blue = pixels[60, 100, :3]
     assert red > 240
     assert abs(green - blue) < 12
     assert green < 60
@@ -261,7 +261,7 @@ def test_thumbnail_brightness_is_fixed_and_rises_with_reflectance(tmp_path: Path
     steps = np.array([100, 500, 1000, 2000, 3000, 9000], np.uint16)
     reflectance = np.broadcast_to(steps, (8, 20, 6)).copy()
     path = tmp_path / "t.png"
-    write_thumbnail(path, reflectance, Grid(32631, 3e5, 49e5, 16.0, 20, 6))
+    write_thumbnail(path, reflectance)
     with Image.open(path) as picture:
         row = np.asarray(picture)[0, :, 0].astype(int)
     assert (np.diff(row[:5]) > 0).all()
