@@ -10,8 +10,10 @@ import hashlib
 import json
 import math
 import re
+import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import chdir
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,8 +30,6 @@ TABLE = _DATA / "simulate" / "sixs.json"
 _STEP_NM = 2.5
 _PROBE = 0.5
 """Ground reflectance of the runs: bright, so that the printed digits carry far."""
-_DENSITY_SCALE = 1e4
-"""Py6S prints six decimals; 6S only uses the ratio of the particle densities."""
 _REPORT = {
     "apparent": re.compile(r"apparent reflectance\s+([\d.]+)"),
     "xb_xc": re.compile(r"coefficients xa xb xc\s*:\s*\S+\s+([-\d.]+)\s+([-\d.]+)"),
@@ -95,7 +95,12 @@ def skies(
     known = {**read_table(TABLE), **(read_table(memory) if memory else {})}
     missing = list({q.key(): q for q in wanted if q.key() not in known}.values())
     if missing:
-        with ThreadPoolExecutor(max_workers=2) as pool:
+        # 6SV leaves a file of its Mie sums where it runs.
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            chdir(folder),
+            ThreadPoolExecutor(max_workers=2) as pool,
+        ):
             for index, (query, sky) in enumerate(zip(missing, pool.map(run, missing), strict=True)):
                 known[query.key()] = sky
                 progress((index + 1) / len(missing))
@@ -181,22 +186,16 @@ def _aerosol(name: str) -> Any:
 
 
 def _aero_profile(name: str) -> Any:
+    """Hand 6SV the modes of a model; its "percentage density" mixes by volume."""
     import Py6S
 
     model = _aerosol(name)
     profile = Py6S.AeroProfile.MultimodalLogNormalDistribution(model["r_min_um"], model["r_max_um"])
-    modes = model["modes"]
-    number = [m["volume_fraction"] / _particle_volume(m) for m in modes]
-    for mode, share in zip(modes, number, strict=True):
-        density = _DENSITY_SCALE * share / max(number)
-        profile.add_component(mode["radius_um"], mode["sigma"], density, mode["n"], mode["k"])
+    for mode in model["modes"]:
+        profile.add_component(
+            mode["radius_um"], mode["sigma"], mode["volume_fraction"], mode["n"], mode["k"]
+        )
     return profile
-
-
-def _particle_volume(mode: dict[str, Any]) -> float:
-    """Return the mean volume of a lognormal mode's particles in um3 (number-median radius)."""
-    spread = math.log(mode["sigma"])
-    return float(4 / 3 * math.pi * mode["radius_um"] ** 3 * math.exp(4.5 * spread**2))
 
 
 def _wavelength(camera: str, band: int) -> Any:
