@@ -19,6 +19,13 @@ from processing.simulate.surround import surroundings
 _QUERY = SkyQuery("GF1WFV1", 0, "continental", 0.2, 300.0, 2.0, 400.0, 40.0, 26.0, 90.0)
 
 
+@pytest.fixture(autouse=True)
+def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run where 6SV may leave the file of its Mie sums."""
+    monkeypatch.chdir(tmp_path)
+
+
+
 def test_table_holds_every_run_of_the_scenes_that_come_along() -> None:
     """No scene of the package needs 6SV installed; a stale table fails here."""
     known = sixs.read_table(sixs.TABLE)
