@@ -1,6 +1,7 @@
 """Tiles of real products out of a real catalogue, alone and below ``/tiles``."""
 
 import io
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -149,12 +150,19 @@ def test_a_collection_is_a_mosaic(client: TestClient) -> None:
 
 
 def test_a_search_is_registered_drawn_and_bounded(client: TestClient) -> None:
-    search = {"collections": [COLLECTION], "ids": [str(_placed("TILE2", 2015).id)]}
+    search = {
+        "collections": [COLLECTION],
+        "ids": [str(_placed("TILE2", 2015).id)],
+        "metadata": {"minzoom": 0, "maxzoom": 30},
+    }
     answer = client.post("/tiles/searches/register", json=search)
     assert answer.status_code == 200, answer.text
     z, x, y = _tile()
-    address = f"/tiles/searches/{answer.json()['id']}/tiles/WebMercatorQuad/{z}/{x}/{y}.png"
+    drawn = f"/tiles/searches/{answer.json()['id']}"
+    address = f"{drawn}/tiles/WebMercatorQuad/{z}/{x}/{y}.png"
     assert client.get(address, params={"render": "mask"}).status_code == 200
+    document = client.get(f"{drawn}/WebMercatorQuad/tilejson.json?render=mask").json()
+    assert (document["minzoom"], document["maxzoom"]) == (6, 14)
     long = {**search, "metadata": {"name": "x" * 20_000}}
     assert client.post("/tiles/searches/register", json=long).status_code == 413
     codes = [client.post("/tiles/searches/register", json=search).status_code for _ in range(3)]
@@ -171,19 +179,84 @@ def test_a_search_is_registered_drawn_and_bounded(client: TestClient) -> None:
         ("{item}/preview.png?render=aod&max_size=4000", 422),
         ("{item}/preview/4000x4000.png?render=aod", 422),
         ("{item}/preview.png?render=aod&width=9999", 422),
-        ("{item}/tiles/WebMercatorQuad/0/0/0?render=aod&tilesize=20000", 422),
-        ("{item}/tiles/WebMercatorQuad/0/0/0?render=aod&buffer=5000", 422),
+        ("{item}/preview.png?render=aod&dst_crs=http://10.0.0.1/crs.json", 422),
+        ("{item}/point/0.5,44.2?assets=AOD&coord_crs=/etc/passwd", 422),
+        ("{item}/tiles/WebMercatorQuad/15/0/0?render=aod&tilesize=20000", 422),
+        ("{item}/tiles/WebMercatorQuad/15/0/0?render=aod&buffer=5000", 422),
         ("{item}/tiles/WebMercatorQuad/15/0/0?render=aod", 404),
+        ("{item}/tiles/WebMercatorQuad/15/x/0?render=aod", 422),
+        ("{item}/tiles/WebMercatorQuad/15/32768/0?render=aod", 404),
+        ("{item}/tiles/WebMercatorQuad/15/-1/0?render=aod", 404),
         ("{item}/preview.png?assets=thumbnail", 404),
         ("{item}/preview.png?assets=/etc/passwd", 404),
         ("/tiles/collections/gf1-wfv-ard/items/nothing/preview.png?render=aod", 404),
-        ("/tiles/collections/nothing/tiles/WebMercatorQuad/0/0/0?render=aod", 404),
-        ("/tiles/searches/nothing/tiles/WebMercatorQuad/0/0/0?render=aod", 404),
+        ("/tiles/collections/nothing/tiles/WebMercatorQuad/6/0/0?render=aod", 404),
+        ("/tiles/searches/nothing/tiles/WebMercatorQuad/6/0/0?render=aod", 404),
+        ("/tiles/collections/gf1-wfv-ard/tiles/WebMercatorQuad/6/0/0?items_limit=51", 422),
     ],
 )
 def test_what_is_not_served_is_refused(client: TestClient, item: str, path: str, code: int) -> None:
     answer = client.get(path.format(item=item))
     assert answer.status_code == code, answer.text
+
+
+@pytest.mark.parametrize("zoom", [-1, 0, 5, 25, 30, 1_000_000_000])
+@pytest.mark.parametrize("what", ["{item}", "/tiles/collections/gf1-wfv-ard", "/tiles/searches/a"])
+def test_zoom_levels_far_out_cost_nothing(
+    client: TestClient, item: str, what: str, zoom: int
+) -> None:
+    address = f"{what.format(item=item)}/tiles/WebMercatorQuad/{zoom}/0/0.png"
+    start = time.perf_counter()
+    answer = client.get(address, params={"render": "true-colour"})
+    assert time.perf_counter() - start < 1
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == f"zoom level {zoom} is not drawn; drawn: 6 to 24"
+
+
+def test_the_zoom_levels_drawn_are_announced(client: TestClient, item: str) -> None:
+    for what in (item, f"/tiles/collections/{COLLECTION}"):
+        document = client.get(
+            f"{what}/WebMercatorQuad/tilejson.json", params={"render": "mask"}
+        ).json()
+        assert document["minzoom"] == 6
+        assert 12 <= document["maxzoom"] <= 14
+        z, x, y = _tile(document["minzoom"])
+        lowest = f"{what}/tiles/WebMercatorQuad/{z}/{x}/{y}.png"
+        assert client.get(lowest, params={"render": "mask"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("&".join(["assets=SR"] * 5), 422),
+        ("assets=SR%7Cbidx=" + ",".join("1" * 17), 422),
+        ("assets=SR%7Cexpression=" + ";".join(["b1"] * 17), 422),
+        ("assets=SR&assets=TOA&expression=" + ";".join(["b1"] * 17), 422),
+        ("assets=SR%7Cexpression=" + "*".join(["b1"] * 100), 422),
+        ("assets=SR&expression=" + "*".join(["b1"] * 100), 422),
+        ("assets=SR%7Cbidx=3,2,1&color_formula=" + "gamma%20r%201.1," * 40, 422),
+        ("assets=mask&colormap=" + "x" * 9000, 414),
+    ],
+)
+def test_pictures_of_many_bands_are_refused(
+    client: TestClient, item: str, query: str, code: int
+) -> None:
+    z, x, y = _tile()
+    for what in (item, f"/tiles/collections/{COLLECTION}"):
+        answer = client.get(f"{what}/tiles/WebMercatorQuad/{z}/{x}/{y}.png?{query}")
+        assert answer.status_code == code, answer.text
+
+
+def test_a_mosaic_stops_when_its_time_is_over(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiler.mosaic.MAX_SECONDS", 0.0)
+    z, x, y = _tile()
+    address = f"/tiles/collections/{COLLECTION}/tiles/WebMercatorQuad/{z}/{x}/{y}.png"
+    answer = client.get(address, params={"render": "mask"})
+    assert answer.status_code == 503
+    assert "come closer" in answer.json()["detail"]
+    assert "cache-control" not in answer.headers
 
 
 def test_hrefs_outside_the_store_draw_nothing(client: TestClient, postgres: Dsns) -> None:

@@ -1,16 +1,40 @@
 """No href opens anything but a GeoTIFF of the store."""
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from morecantile import tms
 from rasterio.errors import RasterioIOError
 
 from catalog.store import FolderStore
-from tiler.reader import ForbiddenHrefError, GeoTiffReader, Hrefs, MissingFileError
+from tiler.limits import ZOOMS
+from tiler.reader import CostlyFileError, ForbiddenHrefError, GeoTiffReader, Hrefs, MissingFileError
 
 BASE = "http://ard.example.org"
+
+
+def _empty_tiff(
+    path: Path, side: int, overviews: tuple[int, ...] = (), **options: int | bool | str
+) -> Path:
+    """A file without a pixel in it that takes no room on disk."""
+    profile = {"driver": "GTiff", "width": side, "height": side, "count": 4, "dtype": "uint16"}
+    transform = rasterio.transform.from_origin(300000, 4900020, 16, 16)
+    layout = {"tiled": True, "blockxsize": 512, "blockysize": 512, **options}
+    with rasterio.open(
+        path,
+        "w",
+        crs="EPSG:32631",
+        transform=transform,
+        nodata=0,
+        sparse_ok=True,
+        **profile,
+        **layout,
+    ) as raster:
+        raster.build_overviews(overviews)
+    return path
 
 
 def _tiff(path: Path) -> Path:
@@ -91,3 +115,41 @@ def test_a_vrt_in_disguise_is_not_opened(root: Path, tmp_path: Path) -> None:
         assert opened.driver == "VRT"
     with pytest.raises(RasterioIOError):
         GeoTiffReader(str(disguised))
+
+
+def test_a_whole_product_is_cheap_at_every_zoom_level_drawn(tmp_path: Path) -> None:
+    path = _empty_tiff(tmp_path / "whole.tif", 6863, (2, 4, 8, 16))
+    quad = tms.get("WebMercatorQuad")
+    with GeoTiffReader(str(path)) as reader:
+        for zoom in (*range(ZOOMS.start, 15), ZOOMS.stop - 1):
+            at = quad.tile(1.2, 43.8, zoom)
+            start = time.perf_counter()
+            image = reader.tile(at.x, at.y, zoom, tilesize=256)
+            assert time.perf_counter() - start < 3
+            assert image.mask.shape == (256, 256)
+
+
+@pytest.mark.parametrize(
+    ("side", "overviews", "blocks", "reason"),
+    [
+        (6863, (), {}, r"costly.tif: overviews \[\] of 6863 pixels are too few"),
+        (6863, (16,), {}, "too few"),
+        (9000, (2,), {}, "too few"),
+        (
+            5000,
+            (2, 4),
+            {"tiled": False, "blockysize": 5000, "compress": "deflate"},
+            r"blocks of \(5000, 5000\) pixels",
+        ),
+    ],
+)
+def test_files_of_which_a_tile_would_read_much_are_refused(
+    tmp_path: Path,
+    side: int,
+    overviews: tuple[int, ...],
+    blocks: dict[str, int | bool | str],
+    reason: str,
+) -> None:
+    path = _empty_tiff(tmp_path / "costly.tif", side, overviews, **blocks)
+    with pytest.raises(CostlyFileError, match=reason):
+        GeoTiffReader(str(path))

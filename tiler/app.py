@@ -13,6 +13,7 @@ from attrs import define
 from fastapi import Depends, FastAPI, Request
 from morecantile import tms
 from morecantile.defaults import TileMatrixSets
+from rio_tiler.mosaic.methods import FirstMethod
 from starlette.middleware.cors import CORSMiddleware
 from titiler.core.errors import DEFAULT_STATUS_CODES, add_exception_handlers
 from titiler.core.factory import MultiBaseTilerFactory
@@ -26,13 +27,20 @@ from titiler.pgstac.settings import PostgresSettings
 
 from catalog.renders import RENDERS
 from catalog.store import FolderStore
-from tiler.limits import BoundedPreview, BoundedSearch, SearchBudget, bounded_tile
+from tiler.limits import (
+    BoundedPreview,
+    BoundedSearch,
+    SearchBudget,
+    bounded_picture,
+    bounded_tile,
+)
+from tiler.mosaic import BoundedMosaic, MosaicTimeError, mosaic_reader
 from tiler.reader import (
+    CostlyFileError,
     ForbiddenHrefError,
     Hrefs,
     MissingFileError,
     item_reader,
-    mosaic_reader,
 )
 from tiler.renders import NamedRenders
 from tiler.settings import TilerSettings
@@ -45,7 +53,12 @@ _STATUS_CODES: tuple[Mapping[Any, int], ...] = (
     DEFAULT_STATUS_CODES,
     MOSAIC_STATUS_CODES,
     PGSTAC_STATUS_CODES,
-    {ForbiddenHrefError: 403, MissingFileError: 404},
+    {
+        ForbiddenHrefError: 403,
+        MissingFileError: 404,
+        CostlyFileError: 403,
+        MosaicTimeError: 503,
+    },
 )
 
 
@@ -124,10 +137,12 @@ def _add_routes(app: FastAPI, settings: TilerSettings) -> None:
     )
     collection, search = (
         _MosaicTiler(
+            backend=BoundedMosaic,
             dataset_reader=mosaic_reader(hrefs),
             path_dependency=path,
             router_prefix=prefix,
             assets_accessor_dependency=BoundedSearch,
+            pixel_selection_dependency=_first_pixel,
             supported_tms=GRIDS,
         )
         for path, prefix in (
@@ -137,13 +152,20 @@ def _add_routes(app: FastAPI, settings: TilerSettings) -> None:
     )
     for factory in (item, collection, search):
         app.include_router(
-            factory.router, prefix=factory.router_prefix, dependencies=[Depends(bounded_tile)]
+            factory.router,
+            prefix=factory.router_prefix,
+            dependencies=[Depends(bounded_tile), Depends(bounded_picture)],
         )
     add_search_register_route(
         app, prefix="/searches", search_dependency=SearchBudget(settings.searches_per_minute)
     )
     app.add_api_route("/healthz", _healthy, methods=["GET"])
     app.add_api_route("/", _landing, methods=["GET"])
+
+
+def _first_pixel() -> FirstMethod:
+    """Draw the first item of a mosaic at each pixel; other methods hold all items in memory."""
+    return FirstMethod()
 
 
 def _healthy(request: Request) -> dict[str, bool]:

@@ -17,9 +17,28 @@ MAX_TILE = 1024
 """Most pixels along one side of a map tile."""
 MAX_BUFFER = 64
 """Most pixels around a map tile."""
+ZOOMS = range(6, 25)
+"""Zoom levels that are drawn.
+
+Below the first a whole product is smaller than 45 pixels of a 256-pixel tile at the equator, while
+warping it costs more with every level: the tile reaches ever farther out of the product's UTM zone.
+"""
+NATIVE_ZOOM = 14
+"""Zoom level from which a map can enlarge what it has: its pixels are finer than the product's."""
+MAX_ASSETS = 4
+"""Most files of one item that one picture is made of."""
+MAX_BANDS = 16
+"""Most bands that one picture is made of."""
+MAX_FORMULA = 256
+"""Most characters that say how pixels are computed."""
+MAX_QUERY = 8192
+"""Longest query; colours for 256 values fit."""
+MAX_ITEMS = 50
+"""Most items that one tile of a mosaic is made of."""
 MAX_SEARCH_BYTES = 16_384
 """Largest body of a search to register."""
 
+_Crs = Annotated[str | None, Query(pattern=r"^(?i:epsg):[0-9]{4,5}$")]
 _Side = Annotated[int | None, Field(gt=0, le=MAX_PREVIEW, description="Pixels of the picture")]
 
 
@@ -39,16 +58,54 @@ class BoundedSearch(PgSTACParams):
     """How far a mosaic searches for items, within what pgSTAC does by default."""
 
     scan_limit: Annotated[int | None, Query(ge=1, le=10_000)] = None
-    items_limit: Annotated[int | None, Query(ge=1, le=100)] = None
+    items_limit: Annotated[int | None, Query(ge=1, le=MAX_ITEMS)] = MAX_ITEMS
     time_limit: Annotated[int | None, Query(ge=1, le=5)] = None
 
 
 def bounded_tile(
+    request: Request,
     tilesize: Annotated[int | None, Query(gt=0, le=MAX_TILE)] = None,
     buffer: Annotated[float | None, Query(gt=0, le=MAX_BUFFER)] = None,
     padding: Annotated[int | None, Query(ge=0, le=MAX_BUFFER)] = None,
 ) -> None:
-    """Refuse map tiles larger than the limits; a dependency of the routers."""
+    """Refuse map tiles that are too large, too far out, or not of this world.
+
+    A dependency of the routers; routes without a zoom level pass.
+    """
+    if "z" not in request.path_params:
+        return
+    # Before any other reading of them: the costs of a tile grid grow with the zoom asked for.
+    try:
+        z, x, y = (int(request.path_params[key]) for key in "zxy")
+    except ValueError:
+        return  # The route itself tells what is wrong.
+    if z not in ZOOMS:
+        raise HTTPException(
+            404, f"zoom level {z} is not drawn; drawn: {ZOOMS.start} to {ZOOMS.stop - 1}"
+        )
+    if not (0 <= x < 2**z and 0 <= y < 2**z):
+        raise HTTPException(404, f"no tile {x}, {y} at zoom level {z}: 0 to {2**z - 1} each")
+
+
+def bounded_picture(
+    request: Request,
+    assets: Annotated[list[str] | None, Query(max_length=MAX_ASSETS)] = None,
+    expression: Annotated[str, Query(max_length=MAX_FORMULA)] = "",
+    color_formula: Annotated[str, Query(max_length=MAX_FORMULA)] = "",
+    crs: _Crs = None,
+    coord_crs: _Crs = None,
+    dst_crs: _Crs = None,
+) -> None:
+    """Refuse pictures that take many bands or long sums to make; a dependency of the routers."""
+    if len(request.url.query) > MAX_QUERY:
+        raise HTTPException(414, f"a query may have {MAX_QUERY} characters")
+    sources = [*(assets or ()), expression]
+    if any(len(source) > MAX_FORMULA for source in sources):
+        raise HTTPException(422, f"an asset with its options may have {MAX_FORMULA} characters")
+    # Bands are listed with commas and sums with semicolons, so there are not more than these.
+    bands = sum(1 + source.count(",") + source.count(";") for source in sources if source)
+    if bands > MAX_BANDS:
+        raise HTTPException(422, f"{bands} bands asked for, {MAX_BANDS} are drawn at most")
 
 
 class SearchBudget:

@@ -6,7 +6,8 @@ taken apart, and only what names a GeoTIFF below the store's root is opened, as 
 """
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import attr
@@ -16,12 +17,17 @@ from rio_tiler.io import Reader
 from rio_tiler.models import Info
 from rio_tiler.types import AssetInfo, AssetType, AssetWithOptions
 from titiler.core.errors import TilerError
-from titiler.pgstac.reader import PgSTACReader, SimpleSTACReader
+from titiler.pgstac.reader import PgSTACReader
 
 from catalog.errors import StoreError
 from catalog.store import FolderStore
+from tiler.limits import ZOOMS
 
 SUFFIXES = frozenset({".tif", ".tiff"})
+MAX_SIDE = 4096
+"""Most pixels along a side of the coarsest level of a file, and of its blocks."""
+MAX_STEP = 4
+"""Most times that a level of a file is coarser than the one before."""
 
 
 class ForbiddenHrefError(TilerError):
@@ -30,6 +36,10 @@ class ForbiddenHrefError(TilerError):
 
 class MissingFileError(TilerError):
     """A file of an item that is no longer in the store."""
+
+
+class CostlyFileError(TilerError):
+    """A file of which a small picture would read a large part."""
 
 
 class Hrefs:
@@ -74,12 +84,43 @@ class Hrefs:
 
 @attr.s
 class GeoTiffReader(Reader):
-    """Reader of local GeoTIFFs: another format under that name (a VRT, say) is not opened."""
+    """Reader of local GeoTIFFs that are cheap to draw from.
+
+    Another format under that name (a VRT, say) is not opened.
+
+    Raises
+    ------
+    CostlyFileError
+        The file lacks overviews, or has blocks beyond all use.
+    """
 
     def __attrs_post_init__(self) -> None:
         """Open the file by the one driver."""
         self.dataset = self._ctx_stack.enter_context(rasterio.open(self.input, driver="GTiff"))
+        _refuse_costly(self.dataset)
         super().__attrs_post_init__()
+
+
+def _refuse_costly(dataset: rasterio.DatasetReader) -> None:
+    """Refuse a file without the levels that bound what a picture reads.
+
+    GDAL reads the coarsest level that is not coarser than the picture: at most ``MAX_STEP`` times
+    as many pixels along a side, or all of the coarsest level.
+    """
+    levels = [1, *dataset.overviews(1)]
+    step = max((coarse / fine for fine, coarse in pairwise(levels)), default=1)
+    side = max(dataset.shape) / levels[-1]
+    if step > MAX_STEP or side > MAX_SIDE:
+        raise CostlyFileError(
+            f"{Path(dataset.name).name}: overviews {levels[1:]} of {max(dataset.shape)} pixels are "
+            f"too few to draw from; write it as a Cloud-Optimized GeoTIFF, each level at most "
+            f"{MAX_STEP} times coarser and the last within {MAX_SIDE} pixels"
+        )
+    if any(rows * cols > MAX_SIDE**2 for rows, cols in dataset.block_shapes):
+        raise CostlyFileError(
+            f"{Path(dataset.name).name}: blocks of {dataset.block_shapes[0]} pixels are too large "
+            f"to draw from; write it as a Cloud-Optimized GeoTIFF with blocks of 512 pixels"
+        )
 
 
 def item_reader(hrefs: Hrefs) -> type[PgSTACReader]:
@@ -88,6 +129,7 @@ def item_reader(hrefs: Hrefs) -> type[PgSTACReader]:
     @attr.s
     class StoredItemReader(PgSTACReader):
         reader: type[Reader] = attr.ib(default=GeoTiffReader)
+        minzoom: int = attr.ib(default=ZOOMS.start)
 
         def info(
             self, assets: Sequence[AssetType] | AssetType | None = None, **kwargs: Any
@@ -112,17 +154,3 @@ def item_reader(hrefs: Hrefs) -> type[PgSTACReader]:
             )
 
     return StoredItemReader
-
-
-def mosaic_reader(hrefs: Hrefs) -> type[SimpleSTACReader]:
-    """Return the reader of the items of a mosaic whose hrefs are bounded by ``hrefs``."""
-
-    @attr.s
-    class StoredMosaicReader(SimpleSTACReader):
-        reader: type[Reader] = attr.ib(default=GeoTiffReader)
-
-        def _get_asset_info(self, asset: AssetType) -> AssetInfo:
-            info = super()._get_asset_info(asset)
-            return AssetInfo({**info, "url": hrefs.path(info["url"])})
-
-    return StoredMosaicReader
