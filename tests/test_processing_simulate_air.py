@@ -25,7 +25,6 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-
 def test_table_holds_every_run_of_the_scenes_that_come_along() -> None:
     """No scene of the package needs 6SV installed; a stale table fails here."""
     known = sixs.read_table(sixs.TABLE)
