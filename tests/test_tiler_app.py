@@ -162,7 +162,7 @@ def test_a_search_is_registered_drawn_and_bounded(client: TestClient) -> None:
     address = f"{drawn}/tiles/WebMercatorQuad/{z}/{x}/{y}.png"
     assert client.get(address, params={"render": "mask"}).status_code == 200
     document = client.get(f"{drawn}/WebMercatorQuad/tilejson.json?render=mask").json()
-    assert (document["minzoom"], document["maxzoom"]) == (6, 14)
+    assert (document["minzoom"], document["maxzoom"]) == (7, 14)
     long = {**search, "metadata": {"name": "x" * 20_000}}
     assert client.post("/tiles/searches/register", json=long).status_code == 413
     codes = [client.post("/tiles/searches/register", json=search).status_code for _ in range(3)]
@@ -190,9 +190,9 @@ def test_a_search_is_registered_drawn_and_bounded(client: TestClient) -> None:
         ("{item}/preview.png?assets=thumbnail", 404),
         ("{item}/preview.png?assets=/etc/passwd", 404),
         ("/tiles/collections/gf1-wfv-ard/items/nothing/preview.png?render=aod", 404),
-        ("/tiles/collections/nothing/tiles/WebMercatorQuad/6/0/0?render=aod", 404),
-        ("/tiles/searches/nothing/tiles/WebMercatorQuad/6/0/0?render=aod", 404),
-        ("/tiles/collections/gf1-wfv-ard/tiles/WebMercatorQuad/6/0/0?items_limit=51", 422),
+        ("/tiles/collections/nothing/tiles/WebMercatorQuad/7/0/0?render=aod", 404),
+        ("/tiles/searches/nothing/tiles/WebMercatorQuad/7/0/0?render=aod", 404),
+        ("/tiles/collections/gf1-wfv-ard/tiles/WebMercatorQuad/7/0/0?items_limit=51", 422),
     ],
 )
 def test_what_is_not_served_is_refused(client: TestClient, item: str, path: str, code: int) -> None:
@@ -201,28 +201,31 @@ def test_what_is_not_served_is_refused(client: TestClient, item: str, path: str,
 
 
 @pytest.mark.parametrize("zoom", [-1, 0, 5, 25, 30, 1_000_000_000])
-@pytest.mark.parametrize("what", ["{item}", "/tiles/collections/gf1-wfv-ard", "/tiles/searches/a"])
+@pytest.mark.parametrize(
+    ("what", "lowest"),
+    [("{item}", 6), ("/tiles/collections/gf1-wfv-ard", 7), ("/tiles/searches/a", 7)],
+)
 def test_zoom_levels_far_out_cost_nothing(
-    client: TestClient, item: str, what: str, zoom: int
+    client: TestClient, item: str, what: str, lowest: int, zoom: int
 ) -> None:
     address = f"{what.format(item=item)}/tiles/WebMercatorQuad/{zoom}/0/0.png"
     start = time.perf_counter()
     answer = client.get(address, params={"render": "true-colour"})
     assert time.perf_counter() - start < 1
     assert answer.status_code == 404
-    assert answer.json()["detail"] == f"zoom level {zoom} is not drawn; drawn: 6 to 24"
+    assert answer.json()["detail"] == f"zoom level {zoom} is not drawn; drawn: {lowest} to 24"
 
 
 def test_the_zoom_levels_drawn_are_announced(client: TestClient, item: str) -> None:
-    for what in (item, f"/tiles/collections/{COLLECTION}"):
+    for what, lowest in ((item, 6), (f"/tiles/collections/{COLLECTION}", 7)):
         document = client.get(
             f"{what}/WebMercatorQuad/tilejson.json", params={"render": "mask"}
         ).json()
-        assert document["minzoom"] == 6
+        assert document["minzoom"] == lowest
         assert 12 <= document["maxzoom"] <= 14
-        z, x, y = _tile(document["minzoom"])
-        lowest = f"{what}/tiles/WebMercatorQuad/{z}/{x}/{y}.png"
-        assert client.get(lowest, params={"render": "mask"}).status_code == 200
+        z, x, y = _tile(lowest)
+        address = f"{what}/tiles/WebMercatorQuad/{z}/{x}/{y}.png"
+        assert client.get(address, params={"render": "mask"}).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,15 @@ from titiler.pgstac.settings import PostgresSettings
 from catalog.renders import RENDERS
 from catalog.store import FolderStore
 from tiler.limits import (
+    MOSAIC_ZOOMS,
+    ZOOMS,
     BoundedPreview,
     BoundedSearch,
+    BoundedTile,
     SearchBudget,
     bounded_picture,
-    bounded_tile,
 )
-from tiler.mosaic import BoundedMosaic, MosaicTimeError, mosaic_reader
+from tiler.mosaic import BoundedMosaic, mosaic_reader
 from tiler.reader import (
     CostlyFileError,
     ForbiddenHrefError,
@@ -57,7 +59,6 @@ _STATUS_CODES: tuple[Mapping[Any, int], ...] = (
         ForbiddenHrefError: 403,
         MissingFileError: 404,
         CostlyFileError: 403,
-        MosaicTimeError: 503,
     },
 )
 
@@ -150,11 +151,11 @@ def _add_routes(app: FastAPI, settings: TilerSettings) -> None:
             (SearchIdParams, "/searches/{search_id}"),
         )
     )
-    for factory in (item, collection, search):
+    for factory, zooms in ((item, ZOOMS), (collection, MOSAIC_ZOOMS), (search, MOSAIC_ZOOMS)):
         app.include_router(
             factory.router,
             prefix=factory.router_prefix,
-            dependencies=[Depends(bounded_tile), Depends(bounded_picture)],
+            dependencies=[Depends(BoundedTile(zooms)), Depends(bounded_picture)],
         )
     add_search_register_route(
         app, prefix="/searches", search_dependency=SearchBudget(settings.searches_per_minute)

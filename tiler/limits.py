@@ -13,16 +13,18 @@ from titiler.pgstac.dependencies import PgSTACParams, SearchParams
 
 MAX_PREVIEW = 2048
 """Most pixels along one side of a preview."""
-MAX_TILE = 1024
+MAX_TILE = 512
 """Most pixels along one side of a map tile."""
 MAX_BUFFER = 64
 """Most pixels around a map tile."""
 ZOOMS = range(6, 25)
-"""Zoom levels that are drawn.
+"""Zoom levels at which an item is drawn.
 
 Below the first a whole product is smaller than 45 pixels of a 256-pixel tile at the equator, while
 warping it costs more with every level: the tile reaches ever farther out of the product's UTM zone.
 """
+MOSAIC_ZOOMS = range(7, 25)
+"""Zoom levels at which mosaics are drawn: a tile of the first holds about ten whole products."""
 NATIVE_ZOOM = 14
 """Zoom level from which a map can enlarge what it has: its pixels are finer than the product's."""
 MAX_ASSETS = 4
@@ -62,29 +64,39 @@ class BoundedSearch(PgSTACParams):
     time_limit: Annotated[int | None, Query(ge=1, le=5)] = None
 
 
-def bounded_tile(
-    request: Request,
-    tilesize: Annotated[int | None, Query(gt=0, le=MAX_TILE)] = None,
-    buffer: Annotated[float | None, Query(gt=0, le=MAX_BUFFER)] = None,
-    padding: Annotated[int | None, Query(ge=0, le=MAX_BUFFER)] = None,
-) -> None:
-    """Refuse map tiles that are too large, too far out, or not of this world.
+class BoundedTile:
+    """Dependency that refuses map tiles too large, too far out, or not of this world.
 
-    A dependency of the routers; routes without a zoom level pass.
+    Routes without a zoom level pass.
+
+    Parameters
+    ----------
+    zooms
+        Zoom levels that are drawn.
     """
-    if "z" not in request.path_params:
-        return
-    # Before any other reading of them: the costs of a tile grid grow with the zoom asked for.
-    try:
-        z, x, y = (int(request.path_params[key]) for key in "zxy")
-    except ValueError:
-        return  # The route itself tells what is wrong.
-    if z not in ZOOMS:
-        raise HTTPException(
-            404, f"zoom level {z} is not drawn; drawn: {ZOOMS.start} to {ZOOMS.stop - 1}"
-        )
-    if not (0 <= x < 2**z and 0 <= y < 2**z):
-        raise HTTPException(404, f"no tile {x}, {y} at zoom level {z}: 0 to {2**z - 1} each")
+
+    def __init__(self, zooms: range) -> None:
+        self._zooms = zooms
+
+    def __call__(
+        self,
+        request: Request,
+        tilesize: Annotated[int | None, Query(gt=0, le=MAX_TILE)] = None,
+        buffer: Annotated[float | None, Query(gt=0, le=MAX_BUFFER)] = None,
+        padding: Annotated[int | None, Query(ge=0, le=MAX_BUFFER)] = None,
+    ) -> None:
+        """Refuse a tile with 404, before its numbers are used: a tile grid is slow to deepen."""
+        if "z" not in request.path_params:
+            return
+        try:
+            z, x, y = (int(request.path_params[key]) for key in "zxy")
+        except ValueError:
+            return  # The route itself tells what is wrong.
+        if z not in self._zooms:
+            first, last = self._zooms[0], self._zooms[-1]
+            raise HTTPException(404, f"zoom level {z} is not drawn; drawn: {first} to {last}")
+        if not (0 <= x < 2**z and 0 <= y < 2**z):
+            raise HTTPException(404, f"no tile {x}, {y} at zoom level {z}: 0 to {2**z - 1} each")
 
 
 def bounded_picture(

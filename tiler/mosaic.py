@@ -4,21 +4,17 @@
 import time
 
 import attr
+from fastapi import HTTPException
 from rio_tiler.io import Reader
 from rio_tiler.types import AssetInfo, AssetType
-from titiler.core.errors import TilerError
 from titiler.pgstac.backend import PGSTACBackend
 from titiler.pgstac.reader import SimpleSTACReader
 
-from tiler.limits import NATIVE_ZOOM, ZOOMS
+from tiler.limits import MOSAIC_ZOOMS, NATIVE_ZOOM
 from tiler.reader import GeoTiffReader, Hrefs
 
 MAX_SECONDS = 10.0
 """Time after which no further item of a mosaic is read."""
-
-
-class MosaicTimeError(TilerError):
-    """A picture of more items than can be read in time."""
 
 
 @attr.s
@@ -32,7 +28,7 @@ class BoundedMosaic(PGSTACBackend):
     @property
     def minzoom(self) -> int:  # type: ignore[override]
         """Lowest zoom level, whatever a registered search says."""
-        return ZOOMS.start
+        return MOSAIC_ZOOMS.start
 
     @property
     def maxzoom(self) -> int:  # type: ignore[override]
@@ -50,9 +46,11 @@ def mosaic_reader(hrefs: Hrefs) -> type[SimpleSTACReader]:
 
         def _get_asset_info(self, asset: AssetType) -> AssetInfo:
             if time.monotonic() > self.deadline:
-                raise MosaicTimeError(
+                raise HTTPException(
+                    503,
                     f"the items here take more than {MAX_SECONDS:g} s to draw; come closer, or "
-                    "search for fewer"
+                    "search for fewer",
+                    {"Retry-After": "60"},
                 )
             info = super()._get_asset_info(asset)
             return AssetInfo({**info, "url": hrefs.path(info["url"])})
