@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import numpy as np
@@ -61,14 +62,23 @@ def item_id() -> str:
     return str(_placed("TILE1", 2014).id)
 
 
-@pytest.fixture(scope="module")
-def client(postgres: Dsns, store: FolderStore) -> Iterator[TestClient]:
-    publish(store, postgres.ingest_dsn, BASE)
+@contextmanager
+def _client(postgres: Dsns, store: FolderStore, searches_per_minute: int) -> Iterator[TestClient]:
     settings = TilerSettings(
-        database_url=postgres.read_dsn, store=store.root, public_url=BASE, searches_per_minute=2
+        database_url=postgres.read_dsn,
+        store=store.root,
+        public_url=BASE,
+        searches_per_minute=searches_per_minute,
     )
     app = Dispatcher([Mount("/tiles", create_app(settings))])
     with TestClient(app, base_url=BASE) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client(postgres: Dsns, store: FolderStore) -> Iterator[TestClient]:
+    publish(store, postgres.ingest_dsn, BASE)
+    with _client(postgres, store, searches_per_minute=30) as client:
         yield client
 
 
@@ -149,7 +159,7 @@ def test_a_collection_is_a_mosaic(client: TestClient) -> None:
     assert document["tiles"][0].startswith(f"{BASE}{mosaic}/tiles/")
 
 
-def test_a_search_is_registered_drawn_and_bounded(client: TestClient) -> None:
+def test_a_search_is_registered_and_drawn(client: TestClient) -> None:
     search = {
         "collections": [COLLECTION],
         "ids": [str(_placed("TILE2", 2015).id)],
@@ -163,10 +173,23 @@ def test_a_search_is_registered_drawn_and_bounded(client: TestClient) -> None:
     assert client.get(address, params={"render": "mask"}).status_code == 200
     document = client.get(f"{drawn}/WebMercatorQuad/tilejson.json?render=mask").json()
     assert (document["minzoom"], document["maxzoom"]) == (7, 14)
+
+
+def test_searches_to_register_are_bounded(
+    client: TestClient, postgres: Dsns, store: FolderStore
+) -> None:
+    search = {"collections": [COLLECTION], "ids": ["a"]}
     long = {**search, "metadata": {"name": "x" * 20_000}}
-    assert client.post("/tiles/searches/register", json=long).status_code == 413
-    codes = [client.post("/tiles/searches/register", json=search).status_code for _ in range(3)]
-    assert codes[-1] == 429
+    z, x, y = _tile()
+    mosaic = f"/tiles/collections/{COLLECTION}/tiles/WebMercatorQuad/{z}/{x}/{y}.png?render=mask"
+    with _client(postgres, store, searches_per_minute=2) as frugal:
+        assert frugal.post("/tiles/searches/register", json=long).status_code == 413
+        assert frugal.post("/tiles/searches/register", json=search).status_code == 200
+        assert frugal.get(f"{mosaic}&ids={_placed('TILE1', 2014).id}").status_code == 200
+        assert frugal.post("/tiles/searches/register", json=search).status_code == 429
+        assert frugal.get(f"{mosaic}&ids=never,asked,before").status_code == 429
+        assert frugal.get(f"{mosaic}&ids={_placed('TILE1', 2014).id}").status_code == 200
+        assert frugal.get(mosaic).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -183,6 +206,8 @@ def test_a_search_is_registered_drawn_and_bounded(client: TestClient) -> None:
         ("{item}/point/0.5,44.2?assets=AOD&coord_crs=/etc/passwd", 422),
         ("{item}/tiles/WebMercatorQuad/15/0/0?render=aod&tilesize=20000", 422),
         ("{item}/tiles/WebMercatorQuad/15/0/0?render=aod&buffer=5000", 422),
+        ("{item}/tiles/WebMercatorQuad?maxzoom=1000000", 422),
+        ("/tiles/collections/gf1-wfv-ard/tiles/WebMercatorQuad?maxzoom=1000000", 422),
         ("{item}/tiles/WebMercatorQuad/15/0/0?render=aod", 404),
         ("{item}/tiles/WebMercatorQuad/15/x/0?render=aod", 422),
         ("{item}/tiles/WebMercatorQuad/15/32768/0?render=aod", 404),

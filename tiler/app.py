@@ -27,13 +27,13 @@ from titiler.pgstac.settings import PostgresSettings
 
 from catalog.renders import RENDERS
 from catalog.store import FolderStore
+from tiler.budget import Budget, FilterBudget, SearchBudget
 from tiler.limits import (
     MOSAIC_ZOOMS,
     ZOOMS,
     BoundedPreview,
     BoundedSearch,
     BoundedTile,
-    SearchBudget,
     bounded_picture,
 )
 from tiler.mosaic import BoundedMosaic, mosaic_reader
@@ -151,15 +151,18 @@ def _add_routes(app: FastAPI, settings: TilerSettings) -> None:
             (SearchIdParams, "/searches/{search_id}"),
         )
     )
-    for factory, zooms in ((item, ZOOMS), (collection, MOSAIC_ZOOMS), (search, MOSAIC_ZOOMS)):
+    budget = Budget(settings.searches_per_minute)
+    for factory, zooms, more in (
+        (item, ZOOMS, ()),
+        (collection, MOSAIC_ZOOMS, (Depends(FilterBudget(budget)),)),
+        (search, MOSAIC_ZOOMS, ()),
+    ):
         app.include_router(
             factory.router,
             prefix=factory.router_prefix,
-            dependencies=[Depends(BoundedTile(zooms)), Depends(bounded_picture)],
+            dependencies=[Depends(BoundedTile(zooms)), Depends(bounded_picture), *more],
         )
-    add_search_register_route(
-        app, prefix="/searches", search_dependency=SearchBudget(settings.searches_per_minute)
-    )
+    add_search_register_route(app, prefix="/searches", search_dependency=SearchBudget(budget))
     app.add_api_route("/healthz", _healthy, methods=["GET"])
     app.add_api_route("/", _landing, methods=["GET"])
 

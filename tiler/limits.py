@@ -1,15 +1,12 @@
-"""How much one request may ask for, and how many searches may be registered."""
+"""How much one request may ask for."""
 
-import threading
-import time
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import HTTPException, Query, Request
 from pydantic import Field
 from titiler.core.dependencies import PreviewParams
-from titiler.pgstac import model
-from titiler.pgstac.dependencies import PgSTACParams, SearchParams
+from titiler.pgstac.dependencies import PgSTACParams
 
 MAX_PREVIEW = 2048
 """Most pixels along one side of a preview."""
@@ -20,8 +17,9 @@ MAX_BUFFER = 64
 ZOOMS = range(6, 25)
 """Zoom levels at which an item is drawn.
 
-Below the first a whole product is smaller than 45 pixels of a 256-pixel tile at the equator, while
-warping it costs more with every level: the tile reaches ever farther out of the product's UTM zone.
+Below the first a whole product is 22 pixels of a 256-pixel tile at the equator and 45 at 60
+degrees, while warping it costs more with every level: the tile reaches ever farther out of the
+product's UTM zone.
 """
 MOSAIC_ZOOMS = range(7, 25)
 """Zoom levels at which mosaics are drawn: a tile of the first holds about ten whole products."""
@@ -37,9 +35,8 @@ MAX_QUERY = 8192
 """Longest query; colours for 256 values fit."""
 MAX_ITEMS = 50
 """Most items that one tile of a mosaic is made of."""
-MAX_SEARCH_BYTES = 16_384
-"""Largest body of a search to register."""
 
+_Zoom = Annotated[int | None, Query(ge=0, lt=ZOOMS.stop)]
 _Crs = Annotated[str | None, Query(pattern=r"^(?i:epsg):[0-9]{4,5}$")]
 _Side = Annotated[int | None, Field(gt=0, le=MAX_PREVIEW, description="Pixels of the picture")]
 
@@ -107,8 +104,13 @@ def bounded_picture(
     crs: _Crs = None,
     coord_crs: _Crs = None,
     dst_crs: _Crs = None,
+    minzoom: _Zoom = None,
+    maxzoom: _Zoom = None,
 ) -> None:
-    """Refuse pictures that take many bands or long sums to make; a dependency of the routers."""
+    """Refuse pictures that take many bands or long sums to make; a dependency of the routers.
+
+    Neither is a coordinate system read from elsewhere, nor a tile grid listed beyond all use.
+    """
     if len(request.url.query) > MAX_QUERY:
         raise HTTPException(414, f"a query may have {MAX_QUERY} characters")
     sources = [*(assets or ()), expression]
@@ -118,44 +120,3 @@ def bounded_picture(
     bands = sum(1 + source.count(",") + source.count(";") for source in sources if source)
     if bands > MAX_BANDS:
         raise HTTPException(422, f"{bands} bands asked for, {MAX_BANDS} are drawn at most")
-
-
-class SearchBudget:
-    """Dependency that reads a search to register while the minute's budget lasts.
-
-    Registering is a write that anyone may ask for; it is bounded in size and in number.
-
-    Parameters
-    ----------
-    per_minute
-        Searches registered in a minute, and most at once.
-    """
-
-    def __init__(self, per_minute: int) -> None:
-        self._per_minute = per_minute
-        self._left = float(per_minute)
-        self._then = time.monotonic()
-        self._lock = threading.Lock()
-
-    def __call__(
-        self, request: Request, body: model.RegisterMosaic
-    ) -> tuple[model.PgSTACSearch, model.Metadata]:
-        """Return the search, or refuse it with 413 or 429."""
-        if int(request.headers.get("content-length", MAX_SEARCH_BYTES + 1)) > MAX_SEARCH_BYTES:
-            raise HTTPException(413, f"a search may have {MAX_SEARCH_BYTES} bytes")
-        if not self._take():
-            raise HTTPException(
-                429, "too many searches registered; try again soon", {"Retry-After": "60"}
-            )
-        return SearchParams(body)
-
-    def _take(self) -> bool:
-        """Take one search from the budget, which refills evenly."""
-        with self._lock:
-            now = time.monotonic()
-            refill = (now - self._then) * self._per_minute / 60
-            self._then, self._left = now, min(self._left + refill, self._per_minute)
-            if self._left < 1:
-                return False
-            self._left -= 1
-            return True
