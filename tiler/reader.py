@@ -21,7 +21,7 @@ from titiler.pgstac.reader import PgSTACReader
 
 from catalog.errors import StoreError
 from catalog.store import FolderStore
-from tiler.limits import ZOOMS
+from tiler.limits import NATIVE_ZOOM, ZOOMS
 
 SUFFIXES = frozenset({".tif", ".tiff"})
 MAX_SIDE = 4096
@@ -130,6 +130,7 @@ def item_reader(hrefs: Hrefs) -> type[PgSTACReader]:
     class StoredItemReader(PgSTACReader):
         reader: type[Reader] = attr.ib(default=GeoTiffReader)
         minzoom: int = attr.ib(default=ZOOMS.start)
+        maxzoom: int = attr.ib(default=NATIVE_ZOOM)
 
         def info(
             self, assets: Sequence[AssetType] | AssetType | None = None, **kwargs: Any
