@@ -16,6 +16,8 @@ setWorkerUrl(workerUrl);
 
 const RENDER = "render";
 /** Closest zoom that shows more than the one before at 16 m pixels. */
+/** Below this the tiler draws nothing. */
+const RENDER_MIN_ZOOM = 6;
 const RENDER_MAX_ZOOM = 14;
 const TILE_PIXELS = 256;
 /** A product that would be narrower than this many pixels is shown by its footprint alone. */
@@ -128,7 +130,7 @@ export class MapPanel {
       type: "raster",
       tiles: [render.url],
       tileSize: TILE_PIXELS,
-      minzoom: Math.min(Math.max(minzoom, 0), RENDER_MAX_ZOOM),
+      minzoom: Math.min(Math.max(minzoom, RENDER_MIN_ZOOM), RENDER_MAX_ZOOM),
       maxzoom: RENDER_MAX_ZOOM,
       // MapLibre knows no box across the antimeridian; such a product asks for some empty tiles.
       ...(west < east ? { bounds: [...render.bbox] } : {}),
