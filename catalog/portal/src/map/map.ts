@@ -15,9 +15,9 @@ import { Footprints, LOWEST_OVERLAY, OVERLAYS } from "./footprints";
 setWorkerUrl(workerUrl);
 
 const RENDER = "render";
-/** Closest zoom that shows more than the one before at 16 m pixels. */
 /** Below this the tiler draws nothing. */
 const RENDER_MIN_ZOOM = 6;
+/** Closest zoom that shows more than the one before at 16 m pixels. */
 const RENDER_MAX_ZOOM = 14;
 const TILE_PIXELS = 256;
 /** A product that would be narrower than this many pixels is shown by its footprint alone. */
