@@ -56,9 +56,6 @@ def common(
     handler = RichHandler(console=console, show_path=False, show_time=False)
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
-    if not verbose:
-        # What goes wrong with a scene is in its result, which is printed.
-        logging.getLogger("processing").setLevel(logging.CRITICAL)
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """The story of one scene: open, identify, locate, look, then tile by tile correct and write."""
 
-import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,8 +18,6 @@ from processing.result import SceneResult, Status, Stopwatch
 from processing.sensors import calibration
 from processing.settings import ProcessSettings
 from processing.tile import TileImage, make_tile
-
-log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
 
@@ -68,7 +65,6 @@ def produce(
                 package = stack.enter_context(open_package(path))
             return _produce(package, store, settings, dem, progress, clock)
     except GfardError as error:
-        log.warning("%s: %s", path.name, error)
         return SceneResult(
             path.name,
             Status.FAILED,

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from catalog.errors import ServiceError
@@ -37,17 +38,27 @@ def stac_schemas() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Dsns]:
-    """Catalogue database of this test run: read_dsn, ingest_dsn, counters_dsn, admin_dsn."""
+def cluster() -> Iterator[Dsns]:
+    """PostgreSQL of this test run."""
     try:
         choose(None, installed())
     except ServiceError as reason:
         pytest.skip(str(reason))
     folder = Path(tempfile.mkdtemp(prefix="gfard-test-", dir="/tmp"))
     folder.chmod(0o755)  # a server started by root runs under another account
-    cluster = Cluster(folder / "postgres", durable=False)
+    server = Cluster(folder / "postgres", durable=False)
     try:
-        yield cluster.start()
+        yield server.start()
     finally:
-        cluster.stop()
+        server.stop()
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def postgres(cluster: Dsns) -> Dsns:
+    """Empty catalogue for a module: read_dsn, ingest_dsn, counters_dsn, admin_dsn."""
+    with psycopg.connect(cluster.ingest_dsn) as connection:
+        connection.execute(
+            "SELECT delete_collection(c ->> 'id') FROM jsonb_array_elements(all_collections()) c"
+        )
+    return cluster
