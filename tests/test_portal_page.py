@@ -84,7 +84,7 @@ def visit(browser: Browser, site: str) -> Open:
 
 
 def _error(said: ConsoleMessage) -> list[str]:
-    return [said.text] if said.type == "error" else []
+    return [f"{said.text} {said.location['url']}"] if said.type == "error" else []
 
 
 def _foreign(url: str, site: str) -> list[str]:

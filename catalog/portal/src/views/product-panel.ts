@@ -41,6 +41,8 @@ export class ProductPanel {
   /** Fill the panel; `takeFocus` moves the keyboard to its heading. */
   show(product: Product, renders: readonly Render[], takeFocus: boolean): void {
     const heading = h("h2", { tabindex: -1 }, `${product.camera} · ${product.tile}`);
+    // Filled anew while the keyboard is inside, it would lose it.
+    const focus = takeFocus || this.element.contains(document.activeElement);
     this.put(
       h(
         "header",
@@ -61,7 +63,7 @@ export class ProductPanel {
         this.api(product),
       ),
     );
-    if (takeFocus) heading.focus({ preventScroll: true });
+    if (focus) heading.focus({ preventScroll: true });
     this.element.scrollTop = 0;
   }
 
