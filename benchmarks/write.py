@@ -7,11 +7,13 @@ fills three quarters. Run with ``python -m benchmarks.write``.
 
 import argparse
 import json
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio.shutil
@@ -28,6 +30,7 @@ from processing.write import write_cog
 
 FRAME = Grid(32631, 300_000.0, 4_900_020.0, 16.0, TILE_PIXELS, TILE_PIXELS)
 SPEC = next(spec for spec in asset_specs("GF1") if spec.key == "SR")
+LEAST_TIMES = 2.0
 NOISE, RELIEF, MEAN = 20.0, 20_000.0, 1_500.0
 
 
@@ -73,9 +76,18 @@ def measure(write: Callable[[], None], path: Path, rounds: int) -> dict[str, flo
 def main() -> None:
     """Run both writers in turns and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=2)
-    rounds = parser.parse_args().rounds
-    figures = {}
+    parser.add_argument("--json", action="store_true", help="one object a line")
+    parser.add_argument("--full", action="store_true", help="five rounds instead of two")
+    arguments = parser.parse_args()
+    found = list(rows(5 if arguments.full else 2))
+    for row in found:
+        text = f"{row['name']:40} {row['value']:10.3f} {row['unit']}"
+        print(json.dumps(row) if arguments.json else text)
+    sys.exit(any(row["ok"] is False for row in found))
+
+
+def rows(rounds: int) -> Iterator[dict[str, Any]]:
+    """Write a tile filled to a tenth and one filled to three quarters; yield the figures."""
     with tempfile.TemporaryDirectory() as folder:
         ours, gdals = Path(folder) / "ours.tiff", Path(folder) / "gdal.tiff"
         write_cog(ours, np.ones((4, 2, 2), np.uint16), SPEC, FRAME)  # compiles the kernels
@@ -83,9 +95,16 @@ def main() -> None:
             pixels = reflectance(size, size)
             own = measure(partial(write_cog, ours, pixels, SPEC, FRAME, 512, 300), ours, rounds)
             gdal = measure(partial(write_gdal, gdals, pixels, 512, 300), gdals, rounds)
-            ratio = round(gdal["cpu_s"] / own["cpu_s"], 1)
-            figures[name] = {"own": own, "gdal": gdal, "times_faster": ratio}
-    print(json.dumps(figures, indent=2))
+            for writer, figure in (("own", own), ("gdal", gdal)):
+                for unit, key in (("CPU s", "cpu_s"), ("MB", "megabytes")):
+                    yield _row(f"{name}: {writer} {key}", figure[key], unit)
+            times = round(gdal["cpu_s"] / own["cpu_s"], 1)
+            yield _row(f"{name}: less CPU than GDAL", times, "times", LEAST_TIMES)
+
+
+def _row(name: str, value: float, unit: str, bar: float | None = None) -> dict[str, Any]:
+    ok = None if bar is None else value >= bar
+    return {"name": name, "value": value, "unit": unit, "bar": bar, "ok": ok}
 
 
 if __name__ == "__main__":
