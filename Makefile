@@ -36,7 +36,7 @@ serve: install
 	@$(BIN)/gfard serve
 
 test: install .venv/.browser
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 check: .venv/.installed $(PORTAL)/node_modules/.package-lock.json
 	@$(BIN)/ruff format --check .
