@@ -85,7 +85,9 @@ def publish(
 
 
 def load(dsn: str, items: Iterator[dict[str, Any]]) -> None:
-    """Upsert the collections, their queryables and published items; then narrow the extents.
+    """Upsert the collections, their queryables and published items.
+
+    Then the extents are narrowed to the items, and the counters measure what is held.
 
     Raises
     ------
@@ -99,6 +101,7 @@ def load(dsn: str, items: Iterator[dict[str, Any]]) -> None:
         )
         loader.load_items(items, Methods.upsert, chunksize=_CHUNK)
         connection.execute("SELECT update_collection_extents()")
+        connection.execute("SELECT gfard.measure_holdings()")
 
 
 def published_item(stored: StoredItem, public_url: str) -> dict[str, Any]:

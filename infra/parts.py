@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from infra.dispatch import Dispatcher
     from infra.settings import InfraSettings
 
 
@@ -35,14 +34,17 @@ class Site:
         Database, as a login that can only search.
     address
         Address of the platform as the world sees it.
+    counters_dsn
+        Database, as the login that counts visits; "" where a process in front of this one counts.
     """
 
     settings: "InfraSettings"
     read_dsn: str
     address: str
+    counters_dsn: str = ""
 
 
-def build(part: Part, site: Site, *, tiles: str | None = None) -> "Dispatcher":
+def build(part: Part, site: Site, *, tiles: str | None = None) -> "ASGIApp":
     """Put together the application of one process.
 
     Parameters
@@ -54,10 +56,12 @@ def build(part: Part, site: Site, *, tiles: str | None = None) -> "Dispatcher":
     tiles
         Address of a tiler process to pass `/tiles` on to; for the catalogue's part.
     """
+    from catalog.web.counters import Counting, Ledger, counters_app
     from infra.dispatch import Dispatcher, Mount
     from infra.site import site_app
 
-    mounts: list[Mount] = []
+    ledger = Ledger(site.counters_dsn) if site.counters_dsn else None
+    mounts = [Mount("/counters", counters_app(site.read_dsn, ledger))]
     if part in (Part.ALL, Part.CATALOG):
         mounts += [Mount("/stac", _stac(site)), Mount("/data", _files(site))]
     if part in (Part.ALL, Part.TILER):
@@ -67,7 +71,8 @@ def build(part: Part, site: Site, *, tiles: str | None = None) -> "Dispatcher":
 
         mounts.append(Mount("/tiles", Proxy(tiles)))
     mounts.append(Mount("", site_app(title=site.settings.title, address=site.address)))
-    return Dispatcher(mounts)
+    app = Dispatcher(mounts)
+    return app if ledger is None else Counting(app, ledger)
 
 
 def _stac(site: Site) -> "ASGIApp":

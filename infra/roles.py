@@ -6,6 +6,7 @@ Preparing is idempotent, and costs one query when everything is already in place
 
 import logging
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import LiteralString
 
 import psycopg
@@ -53,7 +54,7 @@ class _Login:
 
 
 def prepare_database(dsns: Dsns) -> None:
-    """Bring a database to pgSTAC 0.10.0 and give it the three logins.
+    """Bring a database to pgSTAC 0.10.0 and give it the counters and the three logins.
 
     Parameters
     ----------
@@ -80,6 +81,7 @@ def prepare_database(dsns: Dsns) -> None:
                 _migrate(dsns.admin_dsn)
             for login in logins:
                 _ensure_login(connection, login)
+            _ensure_counters(connection, logins[-1].name)
     except psycopg.Error as error:
         raise CatalogError(
             f"{without_password(dsns.admin_dsn)}: cannot prepare the database: {_line(error)}"
@@ -123,7 +125,12 @@ def without_password(dsn: str) -> str:
 def _is_ready(dsns: Dsns) -> bool:
     """Whether every login already works and sees the wanted version."""
     try:
-        with psycopg.connect(dsns.counters_dsn, connect_timeout=10):
+        with psycopg.connect(dsns.counters_dsn, connect_timeout=10) as connection:
+            if (
+                _value(connection, "SELECT has_table_privilege('gfard.visits', 'INSERT')")
+                is not True
+            ):
+                return False
             check_version(dsns.read_dsn)
             check_version(dsns.ingest_dsn)
     except (psycopg.Error, CatalogError):
@@ -180,6 +187,16 @@ def _ensure_login(connection: psycopg.Connection, login: _Login) -> None:
     if login.member_of is not None:
         member_of = sql.Identifier(login.member_of)
         connection.execute(sql.SQL("GRANT {} TO {}").format(member_of, name))
+
+
+def _ensure_counters(connection: psycopg.Connection, login: str) -> None:
+    """Make the tables of the counters, into which their login may insert and do nothing else."""
+    statements = (files("catalog") / "data" / "counters.sql").read_bytes()
+    name = sql.Identifier(login)
+    with connection.transaction():
+        connection.execute(statements)
+        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA gfard TO {}").format(name))
+        connection.execute(sql.SQL("GRANT INSERT ON gfard.visits TO {}").format(name))
 
 
 def _value(connection: psycopg.Connection, query: LiteralString, *values: str) -> object:

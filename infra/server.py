@@ -76,7 +76,7 @@ def serve(
             if single or part is not Part.ALL:
                 from infra.worker import run
 
-                app = build(part, Site(settings, dsns.read_dsn, address))
+                app = build(part, Site(settings, dsns.read_dsn, address, dsns.counters_dsn))
                 run(app, listener, behind_front=part is not Part.ALL)
             else:
                 _supervised(settings, dsns, address, listener, stop)

@@ -61,7 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if read is None or settings.public_url is None:
         parser.error("wanted GFARD_DATABASE_READ_URL and GFARD_PUBLIC_URL in the environment")
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
-    site = Site(settings, read.get_secret_value(), settings.public_url)
+    # The catalogue stands in front of the tiler and counts for both.
+    counters = None if options.part is Part.TILER else settings.database_counters_url
+    site = Site(
+        settings,
+        read.get_secret_value(),
+        settings.public_url,
+        counters.get_secret_value() if counters else "",
+    )
     app = build(options.part, site, tiles=options.tiles)
     run(app, socket.socket(fileno=options.fd))
 

@@ -129,7 +129,7 @@ def served_site(folder: Path, dsns: Dsns) -> Iterator[str]:
     with listen("127.0.0.1", 0) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         publish(store, dsns.ingest_dsn, address)
-        app = build(Part.ALL, Site(settings, dsns.read_dsn, address))
+        app = build(Part.ALL, Site(settings, dsns.read_dsn, address, dsns.counters_dsn))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
