@@ -17,6 +17,7 @@ from processing.geometry.angles import AngleField, angle_field
 from processing.geometry.dem import HeightModel
 from processing.geometry.field import GroundField
 from processing.geometry.ortho import coarse_scene
+from processing.geometry.terrain import hidden_ground
 from processing.package import L1APackage
 from processing.quality.mask import SceneQuality, look
 from processing.sensors import Calibration
@@ -111,6 +112,7 @@ def look_at(
         network=settings.network,
         month=month,
         saturated=saturated,
+        hidden=hidden_ground(seen.heights, grid, field),
     )
 
     progress("fitting the aerosol")

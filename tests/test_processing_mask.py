@@ -8,6 +8,7 @@ import pytest
 from catalog.grid import Grid
 from catalog.product import MaskClass
 from processing.geometry.angles import Angles
+from processing.geometry.terrain import HiddenGround
 from processing.quality.mask import Context, SceneQuality, look, tile_mask
 from processing.quality.network import ModelCard, Probabilities
 from processing.sensors import camera
@@ -127,16 +128,15 @@ def test_a_tile_follows_the_scene_in_any_window() -> None:
         assert _share(mask, parts[name][at], wanted) > 0.85
 
 
-def test_a_ridge_throws_its_shadow_away_from_the_sun() -> None:
+def test_ground_hidden_by_relief_is_told_from_cloud_shadow() -> None:
     toa, _ = _drawn()
-    heights = np.zeros(LOOK.shape, np.float32)
-    heights[200:204, 100:300] = 1000
-    dim = _look(toa, heights).context & Context.TERRAIN_SHADOW != 0
-    # The sun stands at azimuth 150, zenith 40: the shadow is 1000 tan(40) = 839 m long and
-    # reaches 839 cos(30) = 727 m, 22.7 pixels, northwards.
-    rows = np.flatnonzero(dim[:, 220])
-    assert rows.max() < 204
-    assert rows.min() == pytest.approx(200 - 22.7, abs=2.5)
+    nowhere = np.zeros(LOOK.shape, np.bool_)
+    shadow, occluded = nowhere.copy(), nowhere.copy()
+    shadow[200:204, 100:300] = occluded[10, 10] = True
+    plain, seen = _look(toa), _look(toa, hidden=HiddenGround(shadow, occluded))
+    assert ((seen.context & Context.TERRAIN_SHADOW != 0) == shadow).all()
+    assert ((seen.context & Context.TERRAIN_OCCLUSION != 0) == occluded).all()
+    assert (seen.classes == plain.classes).all()
 
 
 def test_a_lake_in_the_shadow_of_a_cloud_stays_water() -> None:

@@ -100,10 +100,14 @@ def test_what_the_scene_knows_reaches_the_tile() -> None:
     context = np.zeros(LOOK.shape, np.uint8)
     context[:20] = Context.CLOUD_ADJACENT
     context[20:] = Context.TERRAIN_SHADOW
+    context[:20, 20:] = Context.CLOUD_ADJACENT | Context.TERRAIN_OCCLUSION
     qa = _qa(_quality(context=context), _toa())
     assert (_read(qa[:40], "cloud_adjacent") == 1).all()
     assert (_read(qa[40:], "cloud_adjacent") == 0).all()
     assert (_read(qa[40:], "terrain_shadow") == 1).all()
+    occluded = _read(qa, "terrain_occlusion")
+    assert (occluded[:40, 40:] == 1).all()
+    assert (occluded[40:] == 0).all()
 
 
 def test_beyond_the_look_the_tests_are_incomplete() -> None:

@@ -17,9 +17,9 @@ from catalog.grid import Grid
 from catalog.product import REFLECTANCE_SCALE, MaskClass
 from processing.geometry.angles import AngleField, Angles
 from processing.geometry.field import GroundField
+from processing.geometry.terrain import HiddenGround
 from processing.quality import rules
 from processing.quality.network import MaskModel, Progress, default_model
-from processing.quality.relief import terrain_shadow
 from processing.quality.shadows import Rays, dark_ground, match_shadows
 from processing.sensors import Camera
 
@@ -48,6 +48,7 @@ class Context(IntFlag):
     CAN_SNOW = 2
     CLOUD_ADJACENT = 4
     TERRAIN_SHADOW = 8
+    TERRAIN_OCCLUSION = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ def look(
     network: bool = True,
     month: int | None = None,
     saturated: NDArray[np.uint8] | None = None,
+    hidden: HiddenGround | None = None,
     model: MaskModel | None = None,
 ) -> SceneQuality:
     """Classify a whole scene.
@@ -117,6 +119,8 @@ def look(
         Month of the observation, 1-12, which limits where snow can lie; None leaves it open.
     saturated
         (rows, cols) uint8, bit b set where band b of ``camera`` is saturated; None nowhere.
+    hidden
+        Ground that relief hides from sun and sensor, on ``grid``; None nowhere.
     model
         Network to use instead of the default one.
     """
@@ -129,13 +133,12 @@ def look(
     unsure = None if saturated is None else _red_alone(saturated, names)
     seen = classify(image, flat, can_snow, _rays(light, grid), chosen, progress, unsure)
     near = _grown(seen.classes == MaskClass.CLOUD, round(ADJACENT_M / grid.resolution))
-    dim = terrain_shadow(heights, grid.resolution, light.sun_azimuth, light.sun_zenith)
     return SceneQuality(
         grid,
         seen.cloud,
         seen.shadow,
         seen.classes,
-        _context(flat, can_snow, near, dim),
+        _context(flat, can_snow, near, hidden),
         _cloud_shadow_percent(seen.classes),
         chosen.card.name if chosen else "rules",
         chosen.card.version if chosen else "1",
@@ -275,13 +278,15 @@ def _context(
     flat: NDArray[np.bool_],
     can_snow: NDArray[np.bool_],
     near: NDArray[np.bool_],
-    dim: NDArray[np.bool_],
+    hidden: HiddenGround | None,
 ) -> NDArray[np.uint8]:
     """Return the ``Context`` bits of each pixel."""
     bits = flat * np.uint8(Context.FLAT)
     bits |= can_snow * np.uint8(Context.CAN_SNOW)
     bits |= near * np.uint8(Context.CLOUD_ADJACENT)
-    bits |= dim * np.uint8(Context.TERRAIN_SHADOW)
+    if hidden is not None:
+        bits |= hidden.shadow * np.uint8(Context.TERRAIN_SHADOW)
+        bits |= hidden.occluded * np.uint8(Context.TERRAIN_OCCLUSION)
     return bits
 
 

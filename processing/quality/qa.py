@@ -59,6 +59,7 @@ def tile_qa(
             "clamped": clamped[rows],
             "low_sun": low_sun[rows],
             "terrain_shadow": strip.context & Context.TERRAIN_SHADOW != 0,
+            "terrain_occlusion": strip.context & Context.TERRAIN_OCCLUSION != 0,
             "cloud_adjacent": strip.context & Context.CLOUD_ADJACENT != 0,
             "incomplete": ~np.isfinite(strip.cloud) | (not quality.network),
         }
