@@ -12,6 +12,7 @@
     ├── CalibrationError      no coefficients for a camera, band and year
     ├── GeometryError         RPC or coordinates that cannot be used
     ├── DemError              heights cannot be read or do not cover the scene
+    ├── ReferenceImageError   a reference image cannot be found, fetched or read
     ├── AtmosphereError       look-up table or auxiliary data missing or outside its range
     ├── TileError             a name that is not a tile of the grid
     ├── ProductError          a product, item or name that breaks the contract
@@ -61,6 +62,10 @@ class GeometryError(GfardError):
 
 class DemError(GfardError):
     """Heights cannot be read or do not cover the scene."""
+
+
+class ReferenceImageError(GfardError):
+    """A reference image cannot be found, fetched or read."""
 
 
 class AtmosphereError(GfardError):

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import orjson
 
 from catalog.errors import ProductError, StoreError
-from catalog.product import ItemId
+from catalog.product import COLLECTIONS, ItemId
 
 _LOG = logging.getLogger(__name__)
 
@@ -75,8 +75,14 @@ class Store(Protocol):
     def items(self) -> Iterator[StoredItem]:
         """Yield every complete item in the order of its folders."""
 
+    def items_on(self, tile: str) -> Iterator[StoredItem]:
+        """Yield every complete item of one tile, such as ``31TCL``."""
+
     def get(self, item_id: ItemId) -> StoredItem | None:
         """Return a complete item, or None."""
+
+    def raster_path(self, relative: str) -> str:
+        """Return what rasterio opens for a published file."""
 
     def put_collection(self, collection: Mapping[str, Any]) -> None:
         """Write ``<collection id>/collection.json``, which the items link to."""
@@ -137,14 +143,20 @@ class FolderStore:
         """
         if not self.root.is_dir():
             raise StoreError(f"{self.root} is not a folder; wanted: the store's root")
-        for folder in _item_folders(self.root, _LEVELS):
-            try:
-                item_id = ItemId.parse(folder.name)
-            except ProductError:
-                continue
-            found = self.get(item_id)
-            if found is not None:
-                yield found
+        yield from self._complete_items(_item_folders(self.root, _LEVELS))
+
+    def items_on(self, tile: str) -> Iterator[StoredItem]:
+        """Yield every complete item of one tile, the collections one after the other.
+
+        Raises
+        ------
+        StoreError
+            The JSON of an item cannot be read.
+        """
+        for collection in COLLECTIONS.values():
+            folder = self.root / collection / tile[:2] / tile[2] / tile[3:]
+            if folder.is_dir():
+                yield from self._complete_items(_item_folders(folder, _LEVELS[4:]))
 
     def get(self, item_id: ItemId) -> StoredItem | None:
         """Return a complete item, or None.
@@ -163,6 +175,10 @@ class FolderStore:
         except (OSError, orjson.JSONDecodeError) as error:
             raise StoreError(f"{path}: not readable as a STAC item: {error}") from error
         return StoredItem(item_id, relative, item)
+
+    def raster_path(self, relative: str) -> str:
+        """Return the path of a published file, as text; errors as of `resolve`."""
+        return str(self.resolve(relative))
 
     def put_collection(self, collection: Mapping[str, Any]) -> None:
         """Write ``<collection id>/collection.json``, which the items link to.
@@ -196,6 +212,17 @@ class FolderStore:
         if not path.is_relative_to(self.root):
             raise StoreError(f"{relative!r} leads out of the store {self.root}")
         return path
+
+    def _complete_items(self, folders: Iterable[Path]) -> Iterator[StoredItem]:
+        """Yield the items that lie complete in folders called after them."""
+        for folder in folders:
+            try:
+                item_id = ItemId.parse(folder.name)
+            except ProductError:
+                continue
+            found = self.get(item_id)
+            if found is not None:
+                yield found
 
     def _new_draft(self, name: str) -> tuple[Path, int]:
         """Make and lock a hidden folder for item ``name``; the lock dies with the process."""
