@@ -28,6 +28,7 @@ from starlette.responses import JSONResponse, Response
 from catalog.errors import CatalogError
 from catalog.item import STAC_VERSION
 from catalog.settings import CatalogSettings
+from catalog.web.exports import add_exports
 from catalog.web.extensions import ENABLED, item_extensions, search_extensions
 from catalog.web.filters import all_of, bounded, parse_filter, query_filter
 
@@ -147,7 +148,9 @@ def create_app(settings: CatalogSettings) -> FastAPI:
     app: FastAPI = api.app
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, partial(_refuse, status))
-    api.add_route_dependencies([{"path": "/search", "method": "POST"}], [Depends(_object_body)])
+    add_exports(api)
+    searches = [{"path": path, "method": "POST"} for path in ("/search", "/export")]
+    api.add_route_dependencies(searches, [Depends(_object_body)])
     return app
 
 
