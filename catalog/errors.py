@@ -16,6 +16,7 @@
     ├── AtmosphereError       look-up table or auxiliary data missing or outside its range
     ├── TileError             a name that is not a tile of the grid
     ├── ProductError          a product, item or name that breaks the contract
+    ├── LabelError            labelled chips that cannot be read as such
     ├── StoreError            the store cannot be read or written
     ├── CatalogError          the database refuses, is absent, or holds another version
     └── ServiceError          a process of the platform cannot be started (port, cluster)
@@ -78,6 +79,10 @@ class TileError(GfardError):
 
 class ProductError(GfardError):
     """A product, an item or a name breaks the contract."""
+
+
+class LabelError(GfardError):
+    """Labelled chips cannot be read as such."""
 
 
 class StoreError(GfardError):

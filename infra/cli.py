@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.errors import GfardError, StoreError
-from infra import cli_database
+from infra import cli_database, cli_evaluate
 from infra.parts import Part
 from infra.show import console
 from infra.terminal import (
@@ -38,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_database.app, name="db")
+app.add_typer(cli_evaluate.app, name="evaluate")
 
 Port = Annotated[
     int | None,

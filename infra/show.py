@@ -11,6 +11,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from infra.demo import DemoReport
     from infra.doctor import Finding
+    from infra.mask_report import Sheet
     from processing.result import SceneResult
 
 console = Console(stderr=True, highlight=False)
@@ -78,6 +79,27 @@ def findings_table(findings: "Sequence[Finding]") -> Table:
         bad = "[red]missing[/]" if finding.required else "[yellow]absent[/]"
         mark = "[green]ok[/]" if finding.ok else bad
         table.add_row(mark, finding.name, finding.found, finding.needed_for, finding.hint)
+    return table
+
+
+def sheet_table(sheet: "Sheet") -> Table:
+    """Lay out a table of figures; the best of each comparison is bold."""
+    from infra.mask_report import figure_text
+
+    table = Table(title=sheet.title, title_justify="left")
+    for n, name in enumerate(sheet.head):
+        table.add_column(name, justify="left" if n < sheet.text else "right")
+    before: tuple[object, ...] = ()
+    for row, marks in zip(sheet.rows, sheet.best(), strict=True):
+        if before and row[0] != before[0]:
+            table.add_section()
+        names = ("" if row[: n + 1] == before[: n + 1] else str(row[n]) for n in range(sheet.text))
+        figures = (
+            f"[bold]{figure_text(value)}[/]" if best else figure_text(value)
+            for value, best in zip(row[sheet.text :], marks, strict=True)
+        )
+        table.add_row(*names, *figures)
+        before = row
     return table
 
 

@@ -1,0 +1,74 @@
+"""`gfard evaluate`: how well a part of the processing agrees with measured truth."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.show import console, shares, sheet_table
+from infra.terminal import AsJson, print_json, say
+
+if TYPE_CHECKING:
+    from processing.quality.evaluate import Backend
+
+app = typer.Typer(help="Compare the parts of the processing with truth.", no_args_is_help=True)
+
+
+class Part(StrEnum):
+    """What takes part in a mask."""
+
+    RULES = "rules"
+    NETWORK = "network"
+    FUSED = "fused"
+
+
+@app.callback()
+def common() -> None:
+    """Compare the parts of the processing with truth."""
+
+
+@app.command()
+def mask(
+    folder: Annotated[Path, typer.Argument(help="Labelled chips.", show_default=False)],
+    backend: Annotated[
+        list[Part] | None,
+        typer.Option(help="May be repeated.", show_default="rules, network and fused"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="HTML page with the pictures to write.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare cloud, shadow, water and snow with labels, by rules, by network and by both.
+
+    FOLDER holds pairs NAME_toa.tif (or NAME_sr.tif, reflectance x 10000, blue green red NIR) and
+    NAME_label.tif. The codes of the labels are declared in a labels.json beside them; those of
+    the public sets L8 Biome, UKIS and On Cloud N are known.
+    """
+    from infra.mask_report import page, sheets
+    from processing.quality.chips import chip_names, read_chips
+    from processing.quality.evaluate import evaluate
+
+    backends = [_backend(part) for part in dict.fromkeys(backend or Part)]
+    total = len(chip_names(folder)) * len(backends)
+    with shares("evaluate mask") as advance:
+        evaluation = evaluate(
+            read_chips(folder), backends, lambda step, done: advance(step, done / total)
+        )
+    if out is not None:
+        out.write_text(page(evaluation, f"Masks on {folder.resolve().name}"), encoding="utf-8")
+        say(f"page: {out}")
+    if as_json:
+        print_json(evaluation.to_dict())
+    else:
+        for sheet in sheets(evaluation):
+            console.print(sheet_table(sheet))
+
+
+def _backend(part: Part) -> "Backend":
+    from processing.quality.evaluate import Backend
+    from processing.quality.network import default_model
+
+    model = None if part is Part.RULES else (lambda _level: default_model())
+    return Backend(part.value, rules=part is not Part.NETWORK, model=model)
