@@ -22,7 +22,7 @@ from infra.postgres import Cluster
 from infra.simulation import SimulationOptions, scene_spec
 from processing.result import SceneResult, Status
 
-COMMANDS = {"demo", "simulate", "process", "publish", "serve", "check", "doctor", "db"}
+COMMANDS = {"demo", "simulate", "process", "publish", "serve", "check", "doctor", "evaluate", "db"}
 
 
 def _gfard(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
