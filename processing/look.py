@@ -35,19 +35,21 @@ CALIBRATION_NOTES = {
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the scene is before anything is corrected: image, light, heights and calibration."""
+    """What the scene is before anything is corrected: image, light, heights and calibration.
+
+    ``height_notes`` are what `processing.geometry.plausible.height_notes` says of the heights.
+    """
 
     package: L1APackage
     calibration: Calibration
     heights: HeightModel
+    height_notes: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a user of the product ought to know, one sentence each."""
         notes = [CALIBRATION_NOTES[flag] for flag in self.calibration.flags]
-        if self.heights.flat:
-            notes.append("no heights were given: the ellipsoid was used, relief is not corrected")
-        return tuple(notes)
+        return (*notes, *self.height_notes)
 
     @property
     def factors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -12,6 +12,7 @@ from catalog.store import Store
 from processing.describe import item_facts
 from processing.geometry.dem import open_dem
 from processing.geometry.ortho import footprint
+from processing.geometry.plausible import height_notes
 from processing.look import Observation, SceneLook, look_at
 from processing.package import L1APackage, open_package
 from processing.result import SceneResult, Status, Stopwatch
@@ -149,7 +150,9 @@ def _observe(package: L1APackage, settings: ProcessSettings, dem: str | Path | N
         max(longitudes) + DEM_MARGIN_DEG,
         max(latitudes) + DEM_MARGIN_DEG,
     )
-    return Observation(package, coefficients, open_dem(dem, bounds))
+    heights = open_dem(dem, bounds)
+    notes = height_notes(package.parts, heights)
+    return Observation(package, coefficients, heights, notes)
 
 
 def _beside(longitude: float, centre: float) -> float:

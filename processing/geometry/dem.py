@@ -14,7 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from catalog.errors import DemError
 from catalog.grid import Grid
 from processing.geometry import glo30
-from processing.geometry.demfiles import SUFFIXES, Bounds, DemFile, frame_over, mosaic
+from processing.geometry.demfiles import (
+    SUFFIXES,
+    Bounds,
+    DemFile,
+    frame_over,
+    mosaic,
+)
 from processing.geometry.geoid import Datum, Geoid, open_geoid
 from processing.geometry.lattice import Lattice
 from processing.geometry.rpc import Floats, near_longitude
@@ -66,8 +72,8 @@ class HeightModel:
     """Heights of the ground around a scene.
 
     ``source`` and ``geoid`` name where they come from. Where the files of a folder or a server
-    leave gaps the sea level is taken; a file of its own ``ends`` at its edge, beyond which its
-    outermost heights reach on.
+    leave gaps the sea level is taken, which is what gaps mean if the source is ``worldwide``; a
+    file of its own ``ends`` at its edge, beyond which its outermost heights reach on.
     """
 
     source: str
@@ -75,6 +81,7 @@ class HeightModel:
     files: tuple[DemFile, ...] = ()
     undulation: Geoid | None = None
     ends: bool = False
+    worldwide: bool = False
 
     @property
     def flat(self) -> bool:
@@ -90,6 +97,21 @@ class HeightModel:
         x = near_longitude(x, (west + east) / 2)
         covered: NDArray[np.bool_] = (west <= x) & (x <= east) & (south <= y) & (y <= north)
         return covered
+
+    def gaps(self, lon: ArrayLike, lat: ArrayLike) -> NDArray[np.bool_]:
+        """Tell at which points (degrees) the sea level stands in for files that are not there."""
+        x, y = np.broadcast_arrays(np.asarray(lon, np.float64), np.asarray(lat, np.float64))
+        gap = np.full(x.shape, not (self.worldwide or self.ends))
+        for west, south, east, north in (file.bounds for file in self.files):
+            near = near_longitude(x, (west + east) / 2)
+            gap &= (near < west) | (near > east) | (y < south) | (y > north)
+        return gap
+
+    def void_share(self, bounds: Bounds) -> float:
+        """Return the share, 0 to 1, of the heights inside an extent that the files mark void."""
+        areas = [file.voids(bounds) for file in self.files if file.meets(bounds)]
+        whole = sum(area for _, area in areas)
+        return sum(void for void, _ in areas) / whole if whole else 0.0
 
     def heights(self, lon: ArrayLike, lat: ArrayLike) -> NDArray[np.float32]:
         """Interpolate at points.
@@ -204,7 +226,7 @@ def open_dem(
     if datum is None:
         return HeightModel(str(source), "none (ellipsoidal heights)", files, ends=ends)
     undulation = open_geoid(datum, bounds[1] - 1.0, bounds[3] + 1.0, geoid)
-    return HeightModel(str(source), undulation.name, files, undulation, ends)
+    return HeightModel(str(source), undulation.name, files, undulation, ends, fetched)
 
 
 def _listed(path: Path) -> list[Path]:

@@ -17,6 +17,7 @@ from rasterio.fill import fillnodata
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
+from rasterio.windows import from_bounds
 
 from catalog.errors import DemError
 from processing.geometry.geoid import Datum
@@ -28,6 +29,7 @@ Bounds = tuple[float, float, float, float]
 SUFFIXES: Final = frozenset({".tif", ".tiff", ".hgt", ".dt1", ".dt2", ".vrt", ".bil"})
 _METRES_PER_DEGREE: Final = 111_000.0
 _VOID_SEARCH_PX: Final = 100
+_VOID_SAMPLES: Final = 512
 _SEA_STEP_DEG: Final = 1 / 60
 
 
@@ -80,6 +82,30 @@ class DemFile:
             and south <= bounds[3]
             and north >= bounds[1]
         )
+
+    def voids(self, bounds: Bounds) -> tuple[float, float]:
+        """Return the area marked void and the whole area, square degrees, inside ``bounds``.
+
+        At most 512 pixels along each side are looked at.
+        """
+        turn = self.turn_to(bounds)
+        west, south, east, north = self.bounds
+        edges = (
+            max(bounds[0] - turn, west), max(bounds[1], south),
+            min(bounds[2] - turn, east), min(bounds[3], north),
+        )  # fmt: skip
+        with rasterio.open(self.path) as raster:
+            window = from_bounds(
+                *transform_bounds("OGC:CRS84", raster.crs, *edges), raster.transform
+            )
+            if min(window.height, window.width) < 1:
+                return 0.0, 0.0
+            rows, cols = (
+                min(_VOID_SAMPLES, max(1, round(size))) for size in (window.height, window.width)
+            )
+            mask = raster.read_masks(1, window=window, out_shape=(rows, cols))
+        area = (edges[2] - edges[0]) * (edges[3] - edges[1])
+        return area * float((mask == 0).mean()), area
 
 
 @dataclass(frozen=True, slots=True)
