@@ -4,6 +4,7 @@ A check goes on after the first disagreement and never changes anything.
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from catalog.errors import ProductError
 from catalog.item import COG_MEDIA_TYPE
-from catalog.product import ItemId, asset_specs
+from catalog.product import GEOMETRY, ItemId, asset_specs
 from catalog.validate import SchemaValidator
 
 _MULTIHASH_SHA256 = "1220"
@@ -47,6 +48,8 @@ class Finding:
     path: Path
 
 
+_RMSE_STEP_M = 0.01
+"""Residuals are rounded to a millimetre; this is more than that can change."""
 _AGAIN = "process the scene again: a product is replaced as a whole"
 _DESCRIBE = "process the scene again; file and item must come from one run"
 
@@ -80,11 +83,12 @@ def check(path: Path, schemas: Path | None = None) -> list[Finding]:
 
 
 def _item_files(folder: Path) -> list[Path]:
-    """Return the JSON of every item below a folder; drafts are hidden and do not count."""
+    """Return the JSON of every item below a folder; what is hidden, as drafts are, is none."""
     return [
         path
         for path in sorted(folder.rglob("*.json"))
         if path.name != "collection.json"
+        and not path.name.endswith(f".{GEOMETRY.key}.json")
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
 
@@ -107,6 +111,8 @@ def _check_item(path: Path, validator: SchemaValidator | None) -> Iterator[Findi
             yield Finding("error", "asset-absent", reason, _AGAIN, path)
     for key, asset in assets.items():
         yield from _check_asset(path, key, {**_projection(properties), **asset})
+    if GEOMETRY.key in assets:
+        yield from _check_accuracy(path.parent / str(assets[GEOMETRY.key]["href"]), properties)
     yield from _strays(path, assets)
 
 
@@ -195,6 +201,31 @@ _READERS: Mapping[str, tuple[Callable[[Any], Any], Callable[[Mapping[str, Any]],
 def _comparisons(raster: Any, asset: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     for code, (from_file, from_item) in _READERS.items():
         yield code, from_file(raster), from_item(asset)
+
+
+def _check_accuracy(path: Path, properties: Mapping[str, Any]) -> Iterator[Finding]:
+    """Compute the accuracy anew from the check points that lie beside the item."""
+    try:
+        points = orjson.loads(path.read_bytes())["points"]
+        squares = [
+            x * x + y * y
+            for x, y, use in zip(points["x_m"], points["y_m"], points["use"], strict=True)
+            if use == "check"
+        ]
+    except FileNotFoundError:
+        return  # already found
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"asset {GEOMETRY.key}: not readable as points: {error!r}"
+        yield Finding("error", "accuracy", reason, _AGAIN, path)
+        return
+    rmse = math.sqrt(sum(squares) / max(len(squares), 1))
+    stated = properties.get("accuracy:geometric_rmse"), properties.get("gfard:check_points")
+    if stated[0] is None or abs(rmse - stated[0]) > _RMSE_STEP_M or len(squares) != stated[1]:
+        reason = (
+            f"asset {GEOMETRY.key}: {len(squares)} check points with an RMSE of {rmse:.3f} m in "
+            f"the file, {stated[1]} with {stated[0]} m in the item"
+        )
+        yield Finding("error", "accuracy", reason, _DESCRIBE, path)
 
 
 def _strays(item: Path, assets: Mapping[str, Any]) -> Iterator[Finding]:

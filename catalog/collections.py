@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from catalog.item import STAC_VERSION, asset_entry, extension
-from catalog.product import COLLECTIONS, RESOLUTION_M, TILE_PIXELS, asset_specs
+from catalog.item import STAC_VERSION, asset_entry, document_entry, extension
+from catalog.product import COLLECTIONS, GEOMETRY, RESOLUTION_M, TILE_PIXELS, asset_specs
 from catalog.renders import RENDERS
 
 GRID_RULE = (
@@ -75,6 +75,7 @@ def _collection(satellite: str, name: str, text: Mapping[str, Any]) -> dict[str,
         "item_assets": {
             **{spec.key: asset_entry(spec, {}, {}) for spec in specs},
             "thumbnail": {"title": "Thumbnail in true colour", "roles": ["thumbnail"]},
+            GEOMETRY.key: document_entry(GEOMETRY),
         },
         "renders": {render.name: render.as_stac() for render in RENDERS},
         "sci:citation": text["citation"],

@@ -15,11 +15,13 @@ from typing import Any
 from catalog.errors import ProductError, StoreError
 from catalog.grid import Grid
 from catalog.product import (
+    GEOMETRY,
     MASK_COLOURS,
     QA_FIELDS,
     RESOLUTION_M,
     AssetSpec,
     Band,
+    DocumentSpec,
     ItemId,
     MaskClass,
     asset_specs,
@@ -86,15 +88,26 @@ class BandFacts:
 class GeometricFacts:
     """Geometric accuracy against a reference, from check points that took no part in the fit.
 
-    Lengths in metres; x eastwards, y northwards, product minus reference.
+    Lengths in metres; x eastwards, y northwards, product minus reference. ``rmse_m`` is radial,
+    ``ce90_m`` and ``median_m`` are the 90th percentile and the median of the distances.
+
+    ``klass`` is the class of the RMSE in pixels, ``check_cells`` how many of the scene's 3 x 3
+    cells hold a check point, ``model`` what the correction of the camera model can express.
     """
 
     rmse_m: float
+    rmse_x_m: float
+    rmse_y_m: float
     bias_x_m: float
     bias_y_m: float
     stddev_x_m: float
     stddev_y_m: float
+    ce90_m: float
+    median_m: float
+    klass: str
     check_points: int
+    check_cells: int
+    model: str
     reference: str
 
 
@@ -122,7 +135,7 @@ class ItemFacts:
     valid_percent
         Share of valid pixels in the tile, percent.
     geometric
-        Measured accuracy; None where no reference was given.
+        Measured accuracy; None where it was not measured, for which ``quality_reason`` says why.
     quality_reason
         A further reason why the product is degraded, or None.
     warnings
@@ -211,6 +224,7 @@ def build_item(facts: ItemFacts, assets: Sequence[AssetFile]) -> dict[str, Any]:
         "assets": {
             **{spec.key: _data_asset(spec, facts, files[spec.key]) for spec in specs},
             "thumbnail": _thumbnail(files["thumbnail"]),
+            **_documents(files),
         },
         "links": list(_links(facts)),
     }
@@ -282,8 +296,15 @@ def asset_entry(
     return entry
 
 
+def document_entry(spec: DocumentSpec) -> dict[str, Any]:
+    """Return what an asset that is no raster says, the same in items and in ``item_assets``."""
+    return {"type": spec.media_type, "title": spec.title, "roles": list(spec.roles)}
+
+
 def _check(facts: ItemFacts, specs: Sequence[AssetSpec], files: Mapping[str, AssetFile]) -> None:
     wanted = {spec.key for spec in specs} | {"thumbnail"}
+    if facts.geometric is not None:
+        wanted.add(GEOMETRY.key)
     if wanted != set(files):
         raise ProductError(f"{facts.id}: assets {sorted(files)} given, {sorted(wanted)} wanted")
     names = [band.name for band in facts.bands]
@@ -344,9 +365,9 @@ def _quality(facts: ItemFacts) -> dict[str, Any]:
     reasons = [] if facts.quality_reason is None else [facts.quality_reason]
     fields: dict[str, Any] = {}
     measured = facts.geometric
-    if measured is None:
+    if measured is None and facts.quality_reason is None:
         reasons.append("geometric accuracy not measured: no reference image was given")
-    else:
+    if measured is not None:
         if measured.rmse_m > NOMINAL_RMSE_M:
             reasons.append(
                 f"geometric RMSE {measured.rmse_m:.1f} m is above {NOMINAL_RMSE_M:.0f} m"
@@ -357,7 +378,14 @@ def _quality(facts: ItemFacts) -> dict[str, Any]:
             "accuracy:geometric_y_bias": round(measured.bias_y_m, 3),
             "accuracy:geometric_x_stddev": round(measured.stddev_x_m, 3),
             "accuracy:geometric_y_stddev": round(measured.stddev_y_m, 3),
+            "gfard:geometric_x_rmse": round(measured.rmse_x_m, 3),
+            "gfard:geometric_y_rmse": round(measured.rmse_y_m, 3),
+            "gfard:geometric_ce90": round(measured.ce90_m, 3),
+            "gfard:geometric_median": round(measured.median_m, 3),
+            "gfard:geometric_class": measured.klass,
             "gfard:check_points": measured.check_points,
+            "gfard:check_cells": measured.check_cells,
+            "gfard:geometric_model": measured.model,
             "gfard:geometric_reference": measured.reference,
         }
     fields["product:quality_status"] = "degraded" if reasons else "nominal"
@@ -397,6 +425,15 @@ def _thumbnail(file: AssetFile) -> dict[str, Any]:
         "roles": ["thumbnail"],
         **_file(file),
     }
+
+
+def _documents(files: Mapping[str, AssetFile]) -> dict[str, Any]:
+    """Assets that are no rasters, where they are given."""
+    file = files.get(GEOMETRY.key)
+    if file is None:
+        return {}
+    entry = document_entry(GEOMETRY)
+    return {GEOMETRY.key: {"href": f"./{file.path.name}", **entry, **_file(file)}}
 
 
 def _file(file: AssetFile) -> dict[str, Any]:

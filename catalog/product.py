@@ -152,6 +152,24 @@ class AssetSpec:
         return FILL
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentSpec:
+    """What one asset of an item that is no raster looks like."""
+
+    key: str
+    title: str
+    media_type: str
+    roles: tuple[str, ...]
+
+
+GEOMETRY = DocumentSpec(
+    "geometry",
+    "Accuracy of the geometry: figures, correction and matched points",
+    "application/json",
+    ("metadata",),
+)
+"""Present where the accuracy was measured; the same document in all tiles of a scene."""
+
 _ANGLE_BANDS = (
     Band("saa", "SolarAzimuth, clockwise from north"),
     Band("sza", "SolarZenith"),
@@ -237,7 +255,7 @@ class ItemId:
 
     def file_name(self, asset: str) -> str:
         """Name of the file of ``asset``, e.g. ``….000123.SR.tiff``."""
-        return f"{self}.{asset}.tiff"
+        return f"{self}.{asset}.{'json' if asset == GEOMETRY.key else 'tiff'}"
 
     @classmethod
     def parse(cls, text: str) -> Self:

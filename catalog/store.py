@@ -28,6 +28,7 @@ from catalog.product import COLLECTIONS, ItemId
 _LOG = logging.getLogger(__name__)
 
 _DRAFTS = ".drafts"
+_SCENES = ".scenes"
 _LEVELS = tuple(
     re.compile(pattern)
     for pattern in (r"[a-z0-9][a-z0-9-]*", r"\d\d", r"[C-X]", r"[A-Z]{2}", r"\d{4}", r"\w[\w.]*")
@@ -86,6 +87,12 @@ class Store(Protocol):
 
     def put_collection(self, collection: Mapping[str, Any]) -> None:
         """Write ``<collection id>/collection.json``, which the items link to."""
+
+    def put_scene(self, name: str, record: Mapping[str, Any]) -> None:
+        """Keep what became of a scene, products or not, replacing an older record."""
+
+    def scenes(self) -> Iterator[Mapping[str, Any]]:
+        """Yield what became of the scenes that were worked on, in the order of their names."""
 
 
 def relative_folder(item_id: ItemId) -> str:
@@ -189,13 +196,35 @@ class FolderStore:
             The store cannot be written.
         """
         path = self.root / collection["id"] / "collection.json"
-        hidden = path.with_name(".collection.json")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            hidden.write_bytes(orjson.dumps(collection, option=orjson.OPT_INDENT_2))
-            hidden.replace(path)
-        except OSError as error:
-            raise _refused(self.root, error) from error
+        self._write(path, orjson.dumps(collection, option=orjson.OPT_INDENT_2))
+
+    def put_scene(self, name: str, record: Mapping[str, Any]) -> None:
+        """Keep what became of a scene, products or not, replacing an older record.
+
+        Records lie in a hidden folder: they are for whoever runs the production, no products.
+
+        Raises
+        ------
+        StoreError
+            The store cannot be written, or ``name`` is no file name.
+        """
+        if PurePosixPath(name).name != name or name.startswith("."):
+            raise StoreError(f"{name!r} cannot name a scene's record; a file name wanted")
+        self._write(self.root / _SCENES / f"{name}.json", orjson.dumps(record))
+
+    def scenes(self) -> Iterator[Mapping[str, Any]]:
+        """Yield what became of the scenes that were worked on, in the order of their names.
+
+        Raises
+        ------
+        StoreError
+            A record cannot be read.
+        """
+        for path in sorted((self.root / _SCENES).glob("[!.]*.json")):
+            try:
+                yield orjson.loads(path.read_bytes())
+            except (OSError, orjson.JSONDecodeError) as error:
+                raise StoreError(f"{path}: not readable as a scene's record: {error}") from error
 
     def resolve(self, relative: str) -> Path:
         """Return the path of a published file, which need not exist.
@@ -212,6 +241,22 @@ class FolderStore:
         if not path.is_relative_to(self.root):
             raise StoreError(f"{relative!r} leads out of the store {self.root}")
         return path
+
+    def _write(self, path: Path, content: bytes) -> None:
+        """Write a small file whole or not at all."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+            hidden = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                hidden.chmod(0o644)
+                hidden.replace(path)
+            finally:
+                hidden.unlink(missing_ok=True)
+        except OSError as error:
+            raise _refused(self.root, error) from error
 
     def _complete_items(self, folders: Iterable[Path]) -> Iterator[StoredItem]:
         """Yield the items that lie complete in folders called after them."""

@@ -1,5 +1,6 @@
 """Small real products for the catalogue's tests: facts, six COGs and a thumbnail."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,7 +26,7 @@ from catalog.item import (
     build_item,
     describe_file,
 )
-from catalog.product import MASK_COLOURS, AssetSpec, ItemId, MaskClass, asset_specs
+from catalog.product import GEOMETRY, MASK_COLOURS, AssetSpec, ItemId, MaskClass, asset_specs
 from catalog.store import FolderStore
 
 GRID = Grid(32631, 300000.0, 4900020.0, 16.0, 64, 64)
@@ -70,7 +71,22 @@ def facts(
             MaskClass.CLOUD: cloud,
         },
         valid_percent=100.0,
-        geometric=GeometricFacts(6.4, 0.5, -1.0, 4.0, 4.5, 120, "reference.tif"),
+        geometric=GeometricFacts(
+            rmse_m=6.4,
+            rmse_x_m=4.2,
+            rmse_y_m=4.8,
+            bias_x_m=0.5,
+            bias_y_m=-1.0,
+            stddev_x_m=4.0,
+            stddev_y_m=4.5,
+            ce90_m=9.6,
+            median_m=5.1,
+            klass="0-0.8",
+            check_points=120,
+            check_cells=9,
+            model="affine",
+            reference="reference.tif",
+        ),
         quality_reason=None,
         warnings=("no DEM was given: heights are 0 m",),
         lineage=("calibration", "orthorectification", "atmospheric correction"),
@@ -118,8 +134,23 @@ def write_product(folder: Path, item_facts: ItemFacts) -> tuple[AssetFile, ...]:
     thumbnail = folder / f"{item_facts.id}.thumbnail.png"
     Image.new("RGB", (16, 16), (90, 90, 90)).save(thumbnail)
     keys = [spec.key for spec in asset_specs(item_facts.id.satellite)]
+    if item_facts.geometric is not None:
+        keys.append(GEOMETRY.key)
+        write_points(folder / item_facts.id.file_name(GEOMETRY.key), item_facts.geometric)
     files = [describe_file(key, folder / item_facts.id.file_name(key)) for key in keys]
     return (*files, describe_file("thumbnail", thumbnail))
+
+
+def write_points(path: Path, measured: GeometricFacts) -> None:
+    """Write check points of that RMSE, and one that took part in the fit."""
+    turns = [(0.6, 0.8), (-0.6, -0.8), (0.8, -0.6), (-0.8, 0.6)]
+    moves = [turns[n % 4] for n in range(measured.check_points)] + [(9.0, 9.0)]
+    points = {
+        "x_m": [measured.rmse_m * x for x, _ in moves],
+        "y_m": [measured.rmse_m * y for _, y in moves],
+        "use": ["check"] * measured.check_points + ["fit"],
+    }
+    path.write_text(json.dumps({"points": points}))
 
 
 def store_product(store: FolderStore, item_facts: ItemFacts) -> Path:
@@ -135,6 +166,8 @@ def store_product(store: FolderStore, item_facts: ItemFacts) -> Path:
 def named_files(item_facts: ItemFacts) -> tuple[AssetFile, ...]:
     """Descriptions of files that need not exist."""
     keys = [spec.key for spec in asset_specs(item_facts.id.satellite)]
+    if item_facts.geometric is not None:
+        keys.append(GEOMETRY.key)
     files = [AssetFile(key, Path(item_facts.id.file_name(key)), 1000, "ab" * 32) for key in keys]
     return (*files, AssetFile("thumbnail", Path(f"{item_facts.id}.thumbnail.webp"), 10, "cd" * 32))
 

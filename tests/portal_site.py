@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from catalog.grid import tile
 from catalog.item import AssetFile, ItemFacts, build_item, describe_file
 from catalog.load import publish
-from catalog.product import AssetSpec, ItemId, MaskClass, asset_specs
+from catalog.product import GEOMETRY, AssetSpec, ItemId, MaskClass, asset_specs
 from catalog.store import FolderStore
 from infra.parts import Part, Site, build
 from infra.roles import Dsns
 from infra.server import listen
 from infra.settings import InfraSettings
 from processing.write import write_cog, write_thumbnail
-from tests.catalog_products import changed, facts
+from tests.catalog_products import changed, facts, write_points
 
 TILE = "50TMK"
 """Tile of these products alone, so that those of other tests are not found."""
@@ -106,6 +106,11 @@ def write_files(folder: Path, number: int) -> list[AssetFile]:
         path = folder / identity.file_name(spec.key)
         write_cog(path, paint(spec, number), spec, GRID)
         files.append(describe_file(spec.key, path))
+    measured = product_facts(number).geometric
+    if measured is not None:
+        path = folder / identity.file_name(GEOMETRY.key)
+        write_points(path, measured)
+        files.append(describe_file(GEOMETRY.key, path))
     (reflectance,) = (spec for spec in asset_specs(identity.satellite) if spec.key == "SR")
     picture = folder / f"{identity}.thumbnail.webp"
     write_thumbnail(picture, paint(reflectance, number).astype(np.uint16))

@@ -52,6 +52,18 @@ def test_a_sound_product_has_no_findings(folder: Path, stac_schemas: Path) -> No
     assert check(folder) == check(folder / f"{ID}.json") == []
 
 
+def test_accuracy_that_is_not_that_of_the_check_points(folder: Path) -> None:
+    _edit(folder, lambda item: item["properties"].update({"accuracy:geometric_rmse": 3.0}))
+    (finding,) = check(folder)
+    assert finding.code == "accuracy"
+    assert "120 check points with an RMSE of 6.400 m in the file, 120 with 3.0 m" in finding.reason
+
+
+def test_check_points_that_cannot_be_read(folder: Path) -> None:
+    (folder / f"{ID}.geometry.json").write_text("{}")
+    assert _codes(folder) == ["size", "accuracy"]
+
+
 def test_schema_violations_are_findings(folder: Path, stac_schemas: Path) -> None:
     _edit(folder, lambda item: item["properties"].update({"eo:cloud_cover": 120}))
     (finding,) = check(folder, stac_schemas)

@@ -63,7 +63,10 @@ def test_deliberate_errors_are_found(validator: SchemaValidator, place: str, val
 
 def test_assets_keep_to_the_contract() -> None:
     item = document(facts("GF6WFV"))
-    assert set(item["assets"]) == {"angle", "TOA", "AOD", "SR", "mask", "qa", "thumbnail"}
+    rasters = {"angle", "TOA", "AOD", "SR", "mask", "qa"}
+    assert set(item["assets"]) == rasters | {"thumbnail", "geometry"}
+    unmeasured = document(replace(facts("GF6WFV"), geometric=None))
+    assert set(unmeasured["assets"]) == rasters | {"thumbnail"}
     surface = item["assets"]["SR"]
     assert surface["href"] == f"./{item['id']}.SR.tiff"
     assert surface["file:checksum"] == "1220" + "ab" * 32

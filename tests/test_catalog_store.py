@@ -15,7 +15,7 @@ import pytest
 
 from catalog.errors import ProductError, StoreError
 from catalog.item import build_item, describe_file
-from catalog.product import asset_specs
+from catalog.product import GEOMETRY, asset_specs
 from catalog.store import FolderStore, relative_folder
 from tests.catalog_products import facts
 
@@ -26,6 +26,7 @@ ID = FACTS.id
 def _write(folder: Path, content: bytes) -> dict[str, Any]:
     """Fill a draft with files that are no rasters, which the store does not mind."""
     names = {spec.key: ID.file_name(spec.key) for spec in asset_specs(ID.satellite)}
+    names[GEOMETRY.key] = ID.file_name(GEOMETRY.key)
     names["thumbnail"] = f"{ID}.thumbnail.webp"
     for name in names.values():
         (folder / name).write_bytes(content)
@@ -95,7 +96,7 @@ def test_rerun_replaces_the_product(store: FolderStore) -> None:
     folder = store.root / relative_folder(ID)
     assert folder.stat().st_ino != old
     assert (folder / ID.file_name("SR")).read_bytes() == b"new"
-    assert len(_visible(store.root)) == 8
+    assert len(_visible(store.root)) == 9
 
 
 def test_failed_rerun_keeps_the_old_product(store: FolderStore) -> None:
@@ -107,7 +108,7 @@ def test_failed_rerun_keeps_the_old_product(store: FolderStore) -> None:
             draft.commit(item)
     folder = store.root / relative_folder(ID)
     assert (folder / ID.file_name("SR")).read_bytes() == b"old"
-    assert len(_visible(store.root)) == 8
+    assert len(_visible(store.root)) == 9
 
 
 def test_item_of_another_id_is_refused(store: FolderStore) -> None:
@@ -229,3 +230,22 @@ def test_collection_lies_where_items_look_for_it(store: FolderStore) -> None:
     assert stored is not None
     (link,) = [link for link in stored.item["links"] if link["rel"] == "collection"]
     assert (store.root / stored.relative / link["href"]).resolve().is_file()
+
+
+def test_items_of_a_tile_are_found_without_looking_at_others(store: FolderStore) -> None:
+    _put(store)
+    assert [each.id for each in store.items_on("31TCL")] == [ID]
+    assert list(store.items_on("31TDL")) == []
+
+
+def test_records_of_scenes_come_back_and_are_no_products(store: FolderStore) -> None:
+    assert list(store.scenes()) == []
+    store.put_scene("scene-b.000001", {"status": "rejected"})
+    store.put_scene("scene-a.000001", {"status": "failed"})
+    store.put_scene("scene-a.000001", {"status": "done"})
+    assert [record["status"] for record in store.scenes()] == ["done", "rejected"]
+    assert list(store.items()) == []
+    with pytest.raises(StoreError, match="not the name of a published file"):
+        store.resolve(".scenes/scene-a.000001.json")
+    with pytest.raises(StoreError, match="cannot name a scene's record"):
+        store.put_scene("../elsewhere", {})
