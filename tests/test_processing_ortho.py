@@ -163,10 +163,10 @@ def test_saturation_is_told_for_each_band(heights):
 
 def test_correction_moves_the_image(part, heights):
     target = grid_at(2.3, 44.4, 150, 150)
-    moved = ArrayPart(np.roll(part.pixels, (2, -3), (1, 2)), RPC)
     correction = ImageCorrection(row_offset=2.0, col_offset=-3.0)
+    moved = ArrayPart(np.roll(part.pixels, (2, -3), (1, 2)), RPC.corrected(correction))
     np.testing.assert_array_equal(
-        orthorectify([moved], target, heights, correction=correction).dn,
+        orthorectify([moved], target, heights).dn,
         orthorectify([part], target, heights).dn,
     )
     turned = ImageCorrection(

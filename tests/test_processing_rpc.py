@@ -9,7 +9,7 @@ import rasterio
 from rasterio.transform import RPCTransformer
 
 from catalog.errors import GeometryError
-from processing.geometry.rpc import Rpc, format_rpb, parse_rpb, read_rpb
+from processing.geometry.rpc import ImageCorrection, Rpc, format_rpb, parse_rpb, read_rpb
 from tests.pushbroom import Pushbroom, fit_rpc
 
 CAMERA = Pushbroom(2.3, 44.4, rows=13400, cols=12000, wobble_rad=0.0)
@@ -38,6 +38,17 @@ def test_ground_inverts_image(rpc, points):
     seen_row, seen_col = rpc.image(*rpc.ground(row, col, height), height)
     np.testing.assert_allclose(seen_row, row, atol=1e-6)
     np.testing.assert_allclose(seen_col, col, atol=1e-6)
+
+
+def test_a_correction_is_undone_on_the_way_to_the_ground(rpc, points):
+    row, col, height = points
+    correction = ImageCorrection(3.0, -7.0, 1e-4, -2e-4, 3e-4, 1e-4)
+    moved = rpc.corrected(correction)
+    lon, lat = moved.ground(row, col, height)
+    np.testing.assert_allclose(
+        correction.apply(*rpc.image(lon, lat, height)), [row, col], atol=1e-5
+    )
+    assert moved.tags() == rpc.tags()
 
 
 def test_gdal_sees_the_same_points_half_a_pixel_further(rpc, points):

@@ -12,7 +12,7 @@ from catalog.errors import DemError
 from catalog.grid import Grid
 from processing.geometry.dem import HeightModel, extent
 from processing.geometry.lattice import Lattice
-from processing.geometry.rpc import IDENTITY, Floats, ImageCorrection, Rpc, near_longitude
+from processing.geometry.rpc import Floats, Rpc, near_longitude
 
 _SIDE_POINTS: Final = 17
 _OUTLINE_DEM_M: Final = 500.0
@@ -78,12 +78,7 @@ def footprint(parts: Sequence[Part], heights: HeightModel) -> list[tuple[float, 
     return [(float(lon), float(lat)) for lon, lat in joined.exterior.coords[:-1]]
 
 
-def covered_window(
-    parts: Sequence[Part],
-    target: Grid,
-    heights: HeightModel,
-    correction: ImageCorrection = IDENTITY,
-) -> Window | None:
+def covered_window(parts: Sequence[Part], target: Grid, heights: HeightModel) -> Window | None:
     """Return the part of a grid that a scene covers, a little generously.
 
     Parameters
@@ -94,19 +89,13 @@ def covered_window(
         The grid.
     heights
         Heights of the ground.
-    correction
-        Correction in the image.
 
     Returns
     -------
     row, col, rows, cols
         Window of ``target``; None where the scene does not reach it.
     """
-    windows = [
-        found
-        for part in parts
-        if (found := part_window(part, target, heights, correction)) is not None
-    ]
+    windows = [found for part in parts if (found := part_window(part, target, heights)) is not None]
     if not windows:
         return None
     first_row, first_col = min(w[0] for w in windows), min(w[1] for w in windows)
@@ -114,9 +103,7 @@ def covered_window(
     return first_row, first_col, end_row - first_row, end_col - first_col
 
 
-def part_window(
-    part: Part, target: Grid, heights: HeightModel, correction: ImageCorrection = IDENTITY
-) -> Window | None:
+def part_window(part: Part, target: Grid, heights: HeightModel) -> Window | None:
     """Return the part of a grid that one image covers; as `covered_window`."""
     box = _box_of_outline(part, target)
     if box is None:
@@ -125,7 +112,7 @@ def part_window(
     lattice = Lattice.over(target.window(row, col, rows, cols))
     lon, lat = lattice.lonlat()
     low, high = height_range(heights, lon, lat)
-    seen = [correction.apply(*part.rpc.image(lon, lat, h)) for h in (low, high)]
+    seen = [part.rpc.image(lon, lat, h) for h in (low, high)]
     touched = cells_inside(part, seen).nonzero()
     if not len(touched[0]):
         return None

@@ -28,7 +28,7 @@ from processing.geometry.footprint import (
 )
 from processing.geometry.kernels import draw, interleave
 from processing.geometry.lattice import Lattice
-from processing.geometry.rpc import IDENTITY, Floats, ImageCorrection
+from processing.geometry.rpc import Floats
 
 __all__ = ["Ortho", "coarse_scene", "covered_window", "footprint", "orthorectify"]
 
@@ -60,7 +60,6 @@ def orthorectify(
     *,
     kernel: Kernel = "cubic",
     saturation_dn: int | None = None,
-    correction: ImageCorrection = IDENTITY,
 ) -> Ortho:
     """Resample a scene to a grid.
 
@@ -76,10 +75,8 @@ def orthorectify(
         Cubic convolution (a = -0.5) or bilinear.
     saturation_dn
         Count from which a pixel is saturated; None does not look.
-    correction
-        Correction of row and column in the images.
     """
-    return _resample(parts, target, heights, _Options(kernel, 1, saturation_dn or 0, correction))
+    return _resample(parts, target, heights, _Options(kernel, 1, saturation_dn or 0))
 
 
 def coarse_scene(
@@ -88,7 +85,6 @@ def coarse_scene(
     *,
     resolution_m: float = 2.0 * RESOLUTION_M,
     saturation_dn: int | None = None,
-    correction: ImageCorrection = IDENTITY,
 ) -> tuple[Grid, NDArray[np.uint16], NDArray[np.uint8]]:
     """Resample a whole scene to a coarse grid, for what is decided once for all its tiles.
 
@@ -96,7 +92,7 @@ def coarse_scene(
 
     Parameters
     ----------
-    parts, heights, saturation_dn, correction
+    parts, heights, saturation_dn
         As in `orthorectify`.
     resolution_m
         Pixel size in metres.
@@ -112,7 +108,7 @@ def coarse_scene(
     """
     grid = _grid_around(footprint(parts, heights), resolution_m)
     factor = max(1, round(resolution_m / RESOLUTION_M))
-    options = _Options("bilinear", factor, saturation_dn or 0, correction)
+    options = _Options("bilinear", factor, saturation_dn or 0)
     dn = np.zeros((parts[0].bands, *grid.shape), np.uint16)
     saturated = np.zeros(grid.shape, np.uint8)
     for first in range(0, grid.rows, _STRIP_ROWS):
@@ -130,7 +126,6 @@ class _Options:
     kernel: Kernel
     factor: int
     saturation: int
-    correction: ImageCorrection
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +153,7 @@ def _resample(
         np.zeros((parts[0].bands, *target.shape), np.uint16), np.zeros(target.shape, np.uint8)
     )
     for part in parts:
-        window = part_window(part, target, heights, options.correction)
+        window = part_window(part, target, heights)
         if window is not None:
             _draw_part(part, target, window, heights, options, ortho)
     return ortho
@@ -173,10 +168,7 @@ def _draw_part(
     block = heights.block(extent(lon, lat), target.resolution)
     middle = float(block.values.max() + block.values.min()) / 2
     half = max(float(np.ptp(block.values)) / 2, _LEAST_HALF_RANGE_M)
-    seen = [
-        options.correction.apply(*part.rpc.image(lon, lat, middle + sign * half))
-        for sign in (-1.0, 0.0, 1.0)
-    ]
+    seen = [part.rpc.image(lon, lat, middle + sign * half) for sign in (-1.0, 0.0, 1.0)]
     source = _read_source(part, seen, options)
     if source is None:
         return

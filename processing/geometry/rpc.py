@@ -9,7 +9,7 @@ corner based and therefore lies half a pixel further on.
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -64,12 +64,38 @@ _GDAL_TAGS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class ImageCorrection:
+    """An affine correction in the image, in pixels: what is added to row and column of the RPC.
+
+    ``row_offset + row_per_row * row + row_per_col * col`` and likewise for columns (Grodecki
+    and Dial, PE&RS 69, 2003, 59); row and column are those of the polynomials.
+    """
+
+    row_offset: float = 0.0
+    col_offset: float = 0.0
+    row_per_row: float = 0.0
+    row_per_col: float = 0.0
+    col_per_row: float = 0.0
+    col_per_col: float = 0.0
+
+    def apply(self, row: Floats, col: Floats) -> tuple[Floats, Floats]:
+        """Return the corrected row and column."""
+        return (
+            row + (self.row_offset + self.row_per_row * row + self.row_per_col * col),
+            col + (self.col_offset + self.col_per_row * row + self.col_per_col * col),
+        )
+
+
+IDENTITY: Final = ImageCorrection()
+
+
+@dataclass(frozen=True, slots=True)
 class Rpc:
     """Rational polynomial coefficients of one image.
 
     Offsets and scales normalise line and sample (pixels), latitude and longitude (degrees) and
     height (metres above the WGS84 ellipsoid); the four polynomials hold 20 coefficients each in
-    RPC00B order.
+    RPC00B order. ``correction`` moves what the polynomials say; no file holds it.
     """
 
     line_offset: float
@@ -86,6 +112,11 @@ class Rpc:
     line_den: tuple[float, ...]
     sample_num: tuple[float, ...]
     sample_den: tuple[float, ...]
+    correction: ImageCorrection = IDENTITY
+
+    def corrected(self, correction: ImageCorrection) -> "Rpc":
+        """Return the same polynomials with another correction."""
+        return replace(self, correction=correction)
 
     def image(self, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> tuple[Floats, Floats]:
         """Project ground points into the image.
@@ -151,7 +182,7 @@ class Rpc:
         )
 
     def tags(self) -> dict[str, str]:
-        """Return GDAL's ``RPC`` metadata domain, in full float64 precision."""
+        """Return GDAL's ``RPC`` metadata domain in full precision; it has no correction."""
         tags = {}
         for tag, name in _GDAL_TAGS.items():
             value: float | tuple[float, ...] = getattr(self, name)
@@ -173,13 +204,13 @@ class Rpc:
         return (c_y * miss[0] - r_y * miss[1]) * scale, (r_x * miss[1] - c_x * miss[0]) * scale
 
     def _project(self, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats]:
-        """Apply the rational polynomials to normalised coordinates."""
+        """Apply polynomials and correction to normalised coordinates."""
         terms = _terms(x, y, z)
         polynomials = np.array([self.line_num, self.line_den, self.sample_num, self.sample_den])
         line_num, line_den, sample_num, sample_den = np.tensordot(polynomials, terms, 1)
         row = self.line_offset + self.line_scale * (line_num / line_den)
         col = self.sample_offset + self.sample_scale * (sample_num / sample_den)
-        return row, col
+        return self.correction.apply(row, col)
 
 
 def _terms(x: Floats, y: Floats, z: Floats) -> Floats:
@@ -190,31 +221,6 @@ def _terms(x: Floats, y: Floats, z: Floats) -> Floats:
         np.ones_like(x), x, y, z, x * y, x * z, y * z, xx, yy, zz,
         x * y * z, xx * x, x * yy, x * zz, xx * y, yy * y, y * zz, xx * z, yy * z, zz * z,
     ])  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class ImageCorrection:
-    """An affine correction in the image, in pixels: what is added to row and column of the RPC.
-
-    ``row_offset + row_per_row * row + row_per_col * col`` and likewise for columns.
-    """
-
-    row_offset: float = 0.0
-    col_offset: float = 0.0
-    row_per_row: float = 0.0
-    row_per_col: float = 0.0
-    col_per_row: float = 0.0
-    col_per_col: float = 0.0
-
-    def apply(self, row: Floats, col: Floats) -> tuple[Floats, Floats]:
-        """Return the corrected row and column."""
-        return (
-            row + (self.row_offset + self.row_per_row * row + self.row_per_col * col),
-            col + (self.col_offset + self.col_per_row * row + self.col_per_col * col),
-        )
-
-
-IDENTITY: Final = ImageCorrection()
 
 
 def near_longitude(lon: ArrayLike, centre: float) -> Floats:
