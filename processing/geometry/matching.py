@@ -172,7 +172,8 @@ def _usable(chips: Chips) -> NDArray[np.bool_]:
 def _spread(chips: Chips) -> Floats:
     """Return the standard deviation of the values of each chip."""
     values = np.where(np.isfinite(chips), chips, 0.0).astype(np.float64)
-    return values.std((1, 2))
+    spread: Floats = values.std((1, 2))
+    return spread
 
 
 def _filled(chips: Chips) -> Chips:

@@ -143,7 +143,7 @@ def consistent(demand: Demand, frame: Frame, floor_px: float) -> NDArray[np.bool
     for _ in range(2):
         if keep.sum() <= _NEIGHBOURS:
             break
-        near = cKDTree(places[keep]).query(places, _NEIGHBOURS + 1)[1][:, 1:]
+        near = np.asarray(cKDTree(places[keep]).query(places, _NEIGHBOURS + 1)[1])[:, 1:]
         apart = np.hypot(*(demand.moves - np.median(demand.moves[keep][near], 1)).T)
         spread = _MAD * float(np.median(apart[keep]))
         keep = apart <= max(3.0 * spread, floor_px)

@@ -1,0 +1,290 @@
+"""Co-registration of a scene to a reference: match, fit, measure on points kept apart.
+
+A coarse pass at 64 m finds the scene within 96 pixels of where its camera model says; a fine
+pass at 16 m compares chips all over it. Half of the matches, alternating over the scene, fit the
+correction of the camera model, the other half only measures what is left.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.grid import Grid
+from catalog.product import RESOLUTION_M
+from processing.geometry.dem import HeightModel
+from processing.geometry.footprint import Part
+from processing.geometry.gate import Accuracy, AccuracyClass, cells_of, measure
+from processing.geometry.matching import match_chips
+from processing.geometry.ortho import coarse_scene
+from processing.geometry.refine import (
+    Frame,
+    Model,
+    choose_model,
+    consistent,
+    fit,
+    residuals,
+)
+from processing.geometry.rpc import IDENTITY, Floats, ImageCorrection
+from processing.geometry.tiepoints import (
+    BandPart,
+    Reference,
+    Sites,
+    Terrain,
+    TiePoints,
+    common_frame,
+    reference_chips,
+    scene_chips,
+    sites_over,
+    tie,
+)
+
+__all__ = ["Accuracy", "AccuracyClass", "MatchTable", "Reference", "Registration", "coregister"]
+
+_COARSE: Final = 4
+"""Fine pixels along one side of a coarse one."""
+_COARSE_SEARCH: Final = 24
+_COARSE_SIZE: Final = 64
+_COARSE_POINTS: Final = 900
+_COARSE_STEP_PX: Final = 96.0
+_COARSE_RATIO: Final = 1.2
+_COARSE_TOLERANCE_PX: Final = 6.0
+_COARSE_LEAST: Final = 8
+_COARSE_SHARE: Final = 0.25
+
+_SIZE: Final = 64
+_SEARCH: Final = 6
+_REACH_PX: Final = 4.0
+_STEP_PX: Final = 300.0
+_LEAST_STEP_PX: Final = 64.0
+_LEAST_SITES: Final = 900
+_MOST_SITES: Final = 2400
+_RATIO: Final = 1.4
+_TOLERANCE_PX: Final = 0.8
+_SATURATED: Final = 0.05
+_MISSING: Final = 0.02
+_BLOCKS: Final = 8
+
+Progress = Callable[[str], None]
+
+
+def _silent(_step: str) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchTable:
+    """The matched points, arrays of length n.
+
+    ``row`` and ``col`` are what the uncorrected camera model of image ``part`` says, pixels;
+    ``lon`` and ``lat`` degrees, ``height`` metres above the ellipsoid; residuals are pixels of
+    16 m by which the product lies to the east (x) and north (y) of the reference, before and
+    after the correction. ``used`` is "fit", "check" or "outlier".
+    """
+
+    part: NDArray[np.intp]
+    row: Floats
+    col: Floats
+    lon: Floats
+    lat: Floats
+    height: Floats
+    before_x_px: Floats
+    before_y_px: Floats
+    after_x_px: Floats
+    after_y_px: Floats
+    used: NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """How a scene was brought onto a reference, and how well.
+
+    ``corrections`` belong to the camera models of the parts, in their order; ``model`` names
+    what they can express; ``reference`` is the label of the reference.
+    """
+
+    corrections: tuple[ImageCorrection, ...]
+    model: Model
+    accuracy: Accuracy
+    matches: MatchTable
+    reference: str
+
+
+def coregister(
+    parts: Sequence[Part],
+    heights: HeightModel,
+    reference: Reference,
+    *,
+    band_index: int,
+    saturation_dn: int | None = None,
+    progress: Progress = _silent,
+) -> Registration:
+    """Find the correction that brings a scene onto a reference.
+
+    Parameters
+    ----------
+    parts
+        The images of the scene; corrections that their camera models carry are ignored.
+    heights
+        Heights of the ground.
+    reference
+        The image to fit to; of the band that ``band_index`` names or one like it.
+    band_index
+        Band of the scene to compare, from 0.
+    saturation_dn
+        Count from which a pixel is saturated; None does not look.
+    progress
+        Called with the name of each step.
+
+    Returns
+    -------
+    Registration
+        Where nothing consistent was found, model "none", no points and the class
+        "insufficient".
+    """
+    images = [BandPart(part, band_index, part.rpc.corrected(IDENTITY)) for part in parts]
+    frame = common_frame(images)
+    progress("matching the scene at 64 m")
+    found = _coarse_pass(images, heights, reference, frame)
+    if found is None:
+        return _unmatched(images, reference)
+    terrain, corrections = found
+    images = [
+        replace(image, rpc=image.rpc.corrected(correction))
+        for image, correction in zip(images, corrections, strict=True)
+    ]
+    progress("matching points at 16 m")
+    points = _fine_pass(images, terrain, reference, frame, saturation_dn or 0)
+    return _settle(points, frame, reference)
+
+
+def _coarse_pass(
+    images: Sequence[BandPart], heights: HeightModel, reference: Reference, frame: Frame
+) -> tuple[Terrain, tuple[ImageCorrection, ...]] | None:
+    """Return heights below the scene and a first correction; None where matches disagree."""
+    grid, dn, _ = coarse_scene(images, heights, resolution_m=_COARSE * RESOLUTION_M)
+    fine = Grid(
+        grid.epsg, grid.ulx, grid.uly, float(RESOLUTION_M),
+        grid.rows * _COARSE, grid.cols * _COARSE,
+    )  # fmt: skip
+    terrain = Terrain(grid, heights.on(grid), fine)
+    coarse = Terrain(grid, terrain.values, grid)
+    step = max(_COARSE_STEP_PX, math.sqrt(frame.shape[0] * frame.shape[1] / _COARSE_POINTS))
+    sites = sites_over(images, coarse, step=step, size=_COARSE_SIZE)
+    scene = np.where(dn[0] > 0, dn[0], np.float32(np.nan)).astype(np.float32)
+    margin = _COARSE_SEARCH + _COARSE_SIZE
+    around = grid.window(-margin, -margin, grid.rows + 2 * margin, grid.cols + 2 * margin)
+    reference_values = reference.read(around)
+    padded = np.pad(scene, margin, constant_values=np.nan)
+    inside = (
+        (sites.top >= -_COARSE_SIZE) & (sites.top < grid.rows)
+        & (sites.left >= -_COARSE_SIZE) & (sites.left < grid.cols)
+    )  # fmt: skip
+    sites = sites.subset(inside)
+    shifts = match_chips(
+        _cut(padded, sites, margin, 0), _cut(reference_values, sites, margin, _COARSE_SEARCH)
+    )
+    good = shifts.ratio > _COARSE_RATIO
+    if good.sum() < _COARSE_LEAST:
+        return None
+    points = tie(
+        images,
+        coarse,
+        sites.part[good],
+        sites.middle[:, good],
+        np.stack([shifts.down, shifts.right])[:, good],
+        shifts.ratio[good],
+    )
+    demand = points.demand
+    corrections = fit(demand, frame, choose_model(demand, frame), _COARSE_TOLERANCE_PX)
+    agree = np.hypot(*residuals(demand, corrections)) < _COARSE_TOLERANCE_PX
+    if agree.sum() < max(_COARSE_LEAST, _COARSE_SHARE * len(agree)):
+        return None
+    return terrain, corrections
+
+
+def _cut(image: NDArray[np.float32], sites: Sites, margin: int, search: int) -> NDArray[np.float32]:
+    """Return chips of an image that begins ``margin`` pixels before the grid of the sites."""
+    side = sites.size + 2 * search
+    first = margin - search
+    return np.stack(
+        [
+            image[r : r + side, c : c + side]
+            for r, c in zip(sites.top + first, sites.left + first, strict=True)
+        ]
+    )
+
+
+def _fine_pass(
+    images: Sequence[BandPart],
+    terrain: Terrain,
+    reference: Reference,
+    frame: Frame,
+    saturation_dn: int,
+) -> TiePoints:
+    """Match chips all over the scene at its own resolution."""
+    area = frame.shape[0] * frame.shape[1]
+    step = min(_STEP_PX, max(_LEAST_STEP_PX, math.sqrt(area / _LEAST_SITES)))
+    step = max(step, math.sqrt(area / _MOST_SITES))
+    sites = sites_over(images, terrain, step=step, size=_SIZE)
+    scene, saturated = scene_chips(images, terrain, sites, saturation_dn)
+    sound = (saturated < _SATURATED) & (np.isnan(scene).mean((1, 2)) < _MISSING)
+    sites, scene = sites.subset(sound), scene[sound]
+    shifts = match_chips(scene, reference_chips(reference, terrain.fine, sites, _SEARCH))
+    near = np.hypot(shifts.down, shifts.right) < _REACH_PX
+    good = near & (shifts.ratio > _RATIO)
+    return tie(
+        images,
+        terrain,
+        sites.part[good],
+        sites.middle[:, good],
+        np.stack([shifts.down, shifts.right])[:, good],
+        shifts.ratio[good],
+    )
+
+
+def _settle(points: TiePoints, frame: Frame, reference: Reference) -> Registration:
+    """Fit one half of the points and measure the other."""
+    demand = points.demand
+    place = frame.place(demand.part, demand.row, demand.col)
+    for_fit = _alternating(place, frame)
+    true = consistent(demand, frame, _TOLERANCE_PX)
+    chosen = demand.subset(for_fit & true)
+    model = choose_model(chosen, frame)
+    corrections = fit(chosen, frame, model, _TOLERANCE_PX)
+    before = points.on_ground(demand.down, demand.right)
+    after = points.on_ground(*residuals(demand, corrections))
+    check = ~for_fit & true
+    accuracy = measure(
+        after[0][check],
+        after[1][check],
+        cells_of(place[0][check], place[1][check], frame.shape),
+        int((~for_fit & ~true).sum()),
+    )
+    used = np.where(true, np.where(for_fit, "fit", "check"), "outlier")
+    table = MatchTable(
+        demand.part, demand.row, demand.col, points.lon, points.lat, points.height,
+        *before, *after, used,
+    )  # fmt: skip
+    return Registration(corrections, model, accuracy, table, reference.label)
+
+
+def _alternating(place: tuple[Floats, Floats], frame: Frame) -> NDArray[np.bool_]:
+    """Return every second point along a path that winds through blocks of the scene."""
+    block = max(frame.shape) / _BLOCKS
+    down, across = (np.floor(at / block) for at in place)
+    order = np.lexsort((place[1], place[0], across, down))
+    chosen = np.zeros(len(order), np.bool_)
+    chosen[order[::2]] = True
+    return chosen
+
+
+def _unmatched(images: Sequence[BandPart], reference: Reference) -> Registration:
+    """Return the registration of a scene that was not found in its reference."""
+    none = np.empty(0)
+    accuracy = measure(none, none, np.empty(0, np.intp))
+    table = MatchTable(np.empty(0, np.intp), *(none,) * 9, np.empty(0, "<U7"))
+    return Registration((IDENTITY,) * len(images), Model.NONE, accuracy, table, reference.label)
