@@ -18,6 +18,7 @@
     ├── ProductError          a product, item or name that breaks the contract
     ├── LabelError            labelled chips that cannot be read as such
     ├── StoreError            the store cannot be read or written
+    ├── DownloadError         a list of files that cannot be read, or must not be written
     ├── CatalogError          the database refuses, is absent, or holds another version
     └── ServiceError          a process of the platform cannot be started (port, cluster)
 
@@ -87,6 +88,10 @@ class LabelError(GfardError):
 
 class StoreError(GfardError):
     """The store cannot be read or written."""
+
+
+class DownloadError(GfardError):
+    """A list of files cannot be read, or names what must not be written."""
 
 
 class CatalogError(GfardError):

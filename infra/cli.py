@@ -14,6 +14,7 @@ import typer
 
 from catalog.errors import GfardError, StoreError
 from infra import cli_database, cli_evaluate
+from infra import cli_database, cli_download
 from infra.parts import Part
 from infra.show import console
 from infra.terminal import (
@@ -280,6 +281,9 @@ def doctor(as_json: AsJson = False) -> None:
         console.print(findings_table(findings))
     if any(finding.required and not finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+app.command()(cli_download.download)
 
 
 def main() -> None:

@@ -1,14 +1,25 @@
 """What the command line shows people: progress bars and tables, all on standard error."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from catalog.download import Outcome
     from infra.demo import DemoReport
     from infra.doctor import Finding
     from infra.mask_report import Sheet
@@ -53,6 +64,40 @@ def count(title: str) -> Iterator[Callable[[int], None]]:
     """Show how many are done; the callback takes the number so far."""
     with steps(title) as step:
         yield lambda number: step(str(number))
+
+
+class Transfer:
+    """The bar of a download: files that are done with, and bytes."""
+
+    def __init__(self, progress: Progress, files: int, size: int) -> None:
+        self._progress = progress
+        self._files = files
+        self._done = itertools.count(1)
+        self._task = progress.add_task("download", total=size or None, files=f"0/{files} files")
+
+    def received(self, number: int) -> None:
+        """Take note of bytes that came, or of a negative number put aside."""
+        self._progress.advance(self._task, number)
+
+    def ended(self, outcome: "Outcome") -> None:
+        """Take note of a file that is done with."""
+        self._progress.update(self._task, files=f"{next(self._done)}/{self._files} files")
+
+
+@contextmanager
+def transfer(files: int, size: int) -> Iterator[Transfer]:
+    """Show how a download of so many files and bytes goes on; 0 bytes when that is not known."""
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description} {task.fields[files]}"),
+        BarColumn(bar_width=28),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    ) as progress:
+        yield Transfer(progress, files, size)
 
 
 def demo_table(report: "DemoReport") -> Table:
