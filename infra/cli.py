@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.errors import GfardError, StoreError
-from infra import cli_database, cli_evaluate
-from infra import cli_database, cli_download
+from infra import cli_database, cli_download, cli_evaluate
 from infra.parts import Part
 from infra.show import console
 from infra.terminal import (
