@@ -41,21 +41,28 @@ def make_demo(folder: Path) -> Demo:
 @contextmanager
 def served(demo: Demo, dsns: Dsns) -> Iterator[str]:
     """Publish the demonstration's products with ``gfard`` and serve them; gives the address."""
+    with served_data(demo.data, dsns, "/tiles/healthz") as address:
+        yield address
+
+
+@contextmanager
+def served_data(data: Path, dsns: Dsns, ready: str, *arguments: str) -> Iterator[str]:
+    """Publish and serve the store of a data folder until ``ready`` answers; gives the address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     environment = {
         **os.environ,
-        "GFARD_DATA": str(demo.data),
+        "GFARD_DATA": str(data),
         "GFARD_PORT": str(port),
         "GFARD_DATABASE_READ_URL": dsns.read_dsn,
         "GFARD_DATABASE_INGEST_URL": dsns.ingest_dsn,
         "GFARD_DATABASE_COUNTERS_URL": dsns.counters_dsn,
     }
     publish(environment)
-    with subprocess.Popen([*_COMMAND, "serve"], env=environment) as server:
+    with subprocess.Popen([*_COMMAND, "serve", *arguments], env=environment) as server:
         try:
-            _wait_for(f"{address}/tiles/healthz", server)
+            _wait_for(f"{address}{ready}", server)
             yield address
         finally:
             server.terminate()
