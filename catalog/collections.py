@@ -35,9 +35,23 @@ def collections() -> list[dict[str, Any]]:
     return [_collection(satellite, name, texts[name]) for satellite, name in COLLECTIONS.items()]
 
 
-def queryables() -> dict[str, Any]:
-    """Return the JSON schema of the properties that searches are made for."""
+def queryables(collection: str | None = None) -> dict[str, Any]:
+    """Return the JSON schema of the properties that searches are made for.
+
+    Parameters
+    ----------
+    collection
+        Collection whose satellite and cameras alone are named; None names those of all.
+    """
     document: dict[str, Any] = orjson.loads(_data("queryables.json"))
+    texts = orjson.loads(_data("collections.json"))
+    own = [text for name, text in texts.items() if collection in (None, name)]
+    if own:
+        named = document["properties"]
+        named["platform"]["enum"] = [text["platform"] for text in own]
+        named["instruments"]["items"]["enum"] = sorted(
+            {instrument for text in own for instrument in text["instruments"]}
+        )
     return document
 
 

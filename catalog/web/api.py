@@ -1,9 +1,7 @@
-"""The STAC API: stac-fastapi over pgSTAC with a read-only login and a fast way out.
+"""The STAC API as an application: stac-fastapi over pgSTAC with a login that may only read.
 
-Two things make answers fast. Items leave the database as they are stored and are completed
-here (``use_api_hydrate``; completing them in SQL takes ten times as long), and answers are
-written by orjson at once instead of passing through FastAPI's encoder. What a request may cost
-is bounded: items per page, size of a filter, time of a statement.
+Its sessions write nothing, not even pgSTAC's own notes about searches. What a request may cost is
+bounded: items per page, size of a filter, time of a statement.
 """
 
 import logging
@@ -13,31 +11,29 @@ from functools import partial
 from typing import Any
 
 import asyncpg
-import attr
 import orjson
 from fastapi import Depends, FastAPI, HTTPException, Request
 from psycopg.conninfo import conninfo_to_dict
 from stac_fastapi.pgstac.app import instantiate_api
 from stac_fastapi.pgstac.config import PostgresSettings, ServerSettings, Settings
-from stac_fastapi.pgstac.core import CoreCrudClient
 from stac_fastapi.pgstac.db import close_db_connection, connect_to_db
 from stac_fastapi.pgstac.models.extensions import Extensions
-from stac_fastapi.pgstac.types.search import PgstacSearch
 from starlette.responses import JSONResponse, Response
 
 from catalog.errors import CatalogError
-from catalog.item import STAC_VERSION
 from catalog.settings import CatalogSettings
+from catalog.web import aggregations, browse
 from catalog.web.exports import add_exports
-from catalog.web.extensions import ENABLED, item_extensions, search_extensions
-from catalog.web.filters import all_of, bounded, parse_filter, query_filter
+from catalog.web.extensions import (
+    ENABLED,
+    collection_extensions,
+    item_extensions,
+    search_extensions,
+)
+from catalog.web.search import FastClient
 
 _LOG = logging.getLogger(__name__)
 
-_GEOJSON = "application/geo+json"
-_MAX_ITEMS = 1000
-"""Most items of one page, about 10 MB; a larger limit is cut, as the specification allows."""
-_DEFAULT_ITEMS = 10
 _STATEMENT_TIMEOUT_MS = 20_000
 
 _STATUS: dict[type[Exception], int] = {
@@ -56,61 +52,6 @@ _STATUS: dict[type[Exception], int] = {
     RecursionError: 400,
 }
 """HTTP status of what the database and the parsers raise."""
-
-
-@attr.s
-class FastClient(CoreCrudClient):  # type: ignore[misc]  # upstream is untyped
-    """The search of pgSTAC, answered by orjson with the media type of GeoJSON."""
-
-    async def landing_page(self, **kwargs: Any) -> Any:
-        """Return the landing page, which speaks the STAC version of the items."""
-        page = await super().landing_page(**kwargs)
-        return {**page, "stac_version": STAC_VERSION}
-
-    async def get_item(self, item_id: str, collection_id: str, request: Request, **_: Any) -> Any:
-        """Return one item."""
-        return _geojson(await super().get_item(item_id, collection_id, request))
-
-    async def post_search(self, search_request: PgstacSearch, request: Request, **_: Any) -> Any:
-        """Return the answer to a search in the body."""
-        return _geojson(await super().post_search(search_request, request))
-
-    async def get_search(self, request: Request, **query: Any) -> Any:
-        """Return the answer to a search in the query string."""
-        return _geojson(await super().get_search(request, **query))
-
-    async def item_collection(self, collection_id: str, request: Request, **query: Any) -> Any:
-        """Return the items of a collection."""
-        return _geojson(await super().item_collection(collection_id, request, **query))
-
-    def _clean_search_args(
-        self,
-        base_args: dict[str, Any],
-        filter_query: str | None = None,
-        filter_lang: str | None = None,
-        fields: list[str] | None = None,
-        **rest: Any,
-    ) -> Any:
-        """Parse the filter of a query string within bounds."""
-        fields = [name for name in fields or () if name.strip("+-")]
-        clean = super()._clean_search_args(base_args, fields=fields, **rest)
-        if filter_query:
-            clean["filter"] = parse_filter(filter_query, filter_lang or "cql2-text")
-            clean["filter_lang"] = "cql2-json"
-        return clean
-
-    async def _search_base(self, search_request: PgstacSearch, request: Request) -> Any:
-        """Search within bounds and with the settings that the server chooses.
-
-        Whatever a body asks of pgSTAC itself (``conf``) is put aside.
-        """
-        counted = getattr(search_request, "context", None)
-        if counted is None:
-            counted = request.query_params.get("context") == "true"
-        search_request.conf = {"context": "auto" if counted else "off"}
-        search_request.limit = min(search_request.limit or _DEFAULT_ITEMS, _MAX_ITEMS)
-        _join_conditions(search_request)
-        return await super()._search_base(search_request, request)
 
 
 def create_app(settings: CatalogSettings) -> FastAPI:
@@ -132,20 +73,28 @@ def create_app(settings: CatalogSettings) -> FastAPI:
         enable_catalogs_extension=False,
         validate_extensions=False,
     )
+    extensions = Extensions(
+        search_map=search_extensions(),
+        collection_search_map=collection_extensions(),
+        item_collection_map=item_extensions(),
+        settings=api_settings,
+    )
     api = instantiate_api(
         client=FastClient,
-        extensions=Extensions(
-            search_map=search_extensions(),
-            item_collection_map=item_extensions(),
-            settings=api_settings,
-        ),
+        extensions=extensions,
         lifespan=_lifespan(settings),
         settings=api_settings,
     )
     api.client.title = settings.title
     api.client.description = api_settings.stac_fastapi_description
     api.client.landing_page_id = api_settings.stac_fastapi_landing_id
+    api.client.base_conformance_classes = sorted(
+        {*api.client.base_conformance_classes, *aggregations.CONFORMANCE, *browse.CONFORMANCE}
+    )
     app: FastAPI = api.app
+    conditions = [each for each in extensions.search if each.GET is not None]
+    app.include_router(aggregations.aggregation_router(api.client, conditions))
+    app.include_router(browse.browse_router(api.client))
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, partial(_refuse, status))
     add_exports(api)
@@ -196,30 +145,9 @@ def _login(settings: CatalogSettings) -> PostgresSettings:
         pgdatabase=parts.get("dbname", ""),
         db_max_conn_size=settings.max_connections,
         server_settings=ServerSettings(
-            application_name="gfard-api", statement_timeout=str(_STATEMENT_TIMEOUT_MS)
+            application_name="gfard-api",
+            statement_timeout=str(_STATEMENT_TIMEOUT_MS),
+            default_transaction_read_only="on",
+            **{"pgstac.readonly": "true"},
         ),
     )
-
-
-def _join_conditions(search_request: PgstacSearch) -> None:
-    """Bring filter and query of a search into one bounded filter."""
-    conditions = []
-    expression = search_request.filter_expr
-    if isinstance(expression, str):
-        conditions.append(parse_filter(expression, "cql2-text"))
-    elif expression is not None:
-        conditions.append(bounded(expression))
-    if search_request.query is not None:
-        query = query_filter(search_request.query)
-        conditions += [] if query is None else [bounded(query)]
-    search_request.query = None
-    search_request.filter_expr = all_of(conditions)
-    search_request.filter_lang = "cql2-json"
-
-
-def _geojson(answer: Any) -> Response:
-    """Write an answer at once; answers to ``fields`` come written, with the wrong media type."""
-    if isinstance(answer, Response):
-        answer.headers["content-type"] = _GEOJSON
-        return answer
-    return Response(orjson.dumps(answer), media_type=_GEOJSON)

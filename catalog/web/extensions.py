@@ -5,14 +5,24 @@ from typing import Annotated, Any
 import attr
 from fastapi import FastAPI, Query
 from pydantic import BaseModel, Field
-from stac_fastapi.extensions.filter import SearchFilterExtension
+from stac_fastapi.extensions.fields import FieldsConformanceClasses, FieldsExtension
+from stac_fastapi.extensions.fields.request import PostFieldsExtension
+from stac_fastapi.extensions.filter import (
+    CollectionSearchFilterExtension,
+    ItemCollectionFilterExtension,
+    SearchFilterExtension,
+)
+from stac_fastapi.extensions.filter.client import AsyncBaseFiltersClient
 from stac_fastapi.extensions.filter.request import FilterExtensionPostRequest, FilterLang
+from stac_fastapi.extensions.free_text import FreeTextConformanceClasses, FreeTextExtension
 from stac_fastapi.extensions.query import QueryConformanceClasses, QueryExtension
 from stac_fastapi.extensions.sort import SearchSortExtension, SortConformanceClasses
-from stac_fastapi.pgstac.extensions.filter import FiltersClient
+from stac_fastapi.types.errors import NotFoundError
 from stac_fastapi.types.extension import ApiExtension
 from stac_fastapi.types.search import APIRequest
+from starlette.requests import Request
 
+from catalog.collections import queryables
 from catalog.web.filters import Operator
 
 ENABLED = (
@@ -29,6 +39,53 @@ ENABLED = (
 
 _SORT_1_0 = "https://api.stacspec.org/v1.0.0/item-search#sort"
 """The older class, which 1.1.0 only widens; pystac-client looks for no other."""
+
+
+class QueryablesClient(AsyncBaseFiltersClient):
+    """Queryables from the platform's own file, narrowed to a collection's satellite."""
+
+    async def get_queryables(self, collection_id: str | None = None, **rest: Any) -> dict[str, Any]:
+        """Return the JSON schema of what the items of one or all collections can be asked for."""
+        request: Request = rest["request"]
+        if collection_id is not None:
+            async with request.app.state.get_connection(request, "r") as connection:
+                held = await connection.fetchval("SELECT get_collection($1)", collection_id)
+            if held is None:
+                raise NotFoundError(f"collection {collection_id} does not exist")
+        return {**queryables(collection_id), "$id": str(request.url)}
+
+
+class FieldsPost(BaseModel):
+    """The fields extension in the body of a search; null is no choice of fields."""
+
+    fields: PostFieldsExtension = Field(
+        None,  # type: ignore[assignment]  # absent, as opposed to empty
+        description="Fields that the items carry, and those that they do not",
+    )
+
+
+def _names(
+    val: Annotated[
+        str | None,
+        Query(description="Fields that the items carry, and those that they do not: id,-geometry"),
+    ] = None,
+) -> list[str] | None:
+    return None if val is None else val.split(",")
+
+
+@attr.s
+class FieldsGet(APIRequest):
+    """The fields extension in a query string."""
+
+    fields: list[str] | None = attr.ib(default=None, converter=_names)
+
+
+@attr.s
+class ItemFieldsExtension(FieldsExtension):
+    """The fields extension, telling absent from empty."""
+
+    GET = FieldsGet
+    POST = FieldsPost
 
 
 class FilterPost(FilterExtensionPostRequest):
@@ -99,7 +156,9 @@ def search_extensions() -> dict[str, ApiExtension]:
     """Return the extensions of ``/search`` that replace or join upstream's, by their name."""
     return {
         "context": ContextExtension(),
-        "filter": ItemFilterExtension(client=FiltersClient()),
+        "fields": ItemFieldsExtension(),
+        "free_text": FreeTextExtension(conformance_classes=[FreeTextConformanceClasses.SEARCH]),
+        "filter": ItemFilterExtension(client=QueryablesClient()),
         "item_query": ItemQueryExtension(conformance_classes=[QueryConformanceClasses.SEARCH]),
         "sort": SearchSortExtension(
             conformance_classes=[SortConformanceClasses.ITEM_SEARCH_SORT, _SORT_1_0]
@@ -111,5 +170,13 @@ def item_extensions() -> dict[str, ApiExtension]:
     """Return the extensions of a collection's items that join upstream's, by their name."""
     return {
         "context": ContextExtension(),
+        "fields": ItemFieldsExtension(conformance_classes=[FieldsConformanceClasses.ITEMS]),
+        "filter": ItemCollectionFilterExtension(client=QueryablesClient()),
+        "free_text": FreeTextExtension(conformance_classes=[FreeTextConformanceClasses.ITEMS]),
         "item_query": ItemQueryExtension(conformance_classes=[QueryConformanceClasses.ITEMS]),
     }
+
+
+def collection_extensions() -> dict[str, ApiExtension]:
+    """Return the extensions of the search for collections that replace upstream's."""
+    return {"filter": CollectionSearchFilterExtension(client=QueryablesClient())}

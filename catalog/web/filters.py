@@ -96,6 +96,15 @@ def bounded(expression: Any) -> dict[str, Any]:
     raise InvalidQueryParameter(f"filter: at most {MAX_DEPTH} levels and {MAX_NODES} parts")
 
 
+def mentions(expression: Any, name: str) -> bool:
+    """Tell whether a bounded condition speaks of a property, with or without its prefix."""
+    if isinstance(expression, dict):
+        if expression.get("property") in (name, f"properties.{name}"):
+            return True
+        return any(mentions(part, name) for part in expression.values())
+    return isinstance(expression, list) and any(mentions(part, name) for part in expression)
+
+
 def query_filter(query: Mapping[str, Mapping[Operator, Any]]) -> dict[str, Any] | None:
     """Return the query extension's conditions as one of CQL2 JSON; None when there are none.
 

@@ -1,0 +1,144 @@
+"""A search as it was asked, made into the search that pgSTAC is given.
+
+Both forms, query string and body, meet here: filter and query become one bounded condition of
+CQL2, free text becomes phrases, products that a newer one replaces are left out unless the
+request asks for them, and what pgSTAC could be told about itself is decided by the server.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+from stac_fastapi.pgstac.core import clean_search_args
+from stac_fastapi.pgstac.types.search import PgstacSearch
+from stac_fastapi.types.errors import InvalidQueryParameter
+
+from catalog.web import fields
+from catalog.web.filters import all_of, bounded, mentions, parse_filter, query_filter
+
+MAX_ITEMS = 1000
+"""Most items of one page, about 10 MB; a larger limit is cut, as the specification allows."""
+DEFAULT_ITEMS = 10
+_MAX_TERMS = 50
+_HIDDEN = {"op": "=", "args": [{"property": "deprecated"}, False]}
+"""What a search that says nothing about replaced products does not find."""
+_WORD = re.compile(r"[^\W_]+(?:[.:-][^\W_]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search for pgSTAC, as JSON, and the fields of the items wanted back."""
+
+    body: bytes
+    selection: fields.Selection
+
+
+def from_query(model: type[PgstacSearch], query: Mapping[str, Any]) -> PgstacSearch:
+    """Return the search of a query string, whose values FastAPI has split and typed.
+
+    Raises
+    ------
+    InvalidQueryParameter
+        A value cannot be what it is given as.
+    """
+    names = ("collections", "ids", "bbox", "limit", "token", "q", "context")
+    plain = {name: query.get(name) for name in names}
+    if query.get("fields") is not None:
+        plain["fields"] = fields.split(query["fields"])
+    text = query.get("filter_expr")
+    language = query.get("filter_lang") or "cql2-text"
+    if text:
+        plain |= {"filter": parse_filter(text, language), "filter-lang": "cql2-json"}
+    if query.get("query"):
+        plain["query"] = orjson.loads(query["query"])
+    # Sort and datetime are read as upstream reads them.
+    arguments = clean_search_args(
+        plain,
+        intersects=query.get("intersects"),
+        datetime=query.get("datetime"),
+        sortby=query.get("sortby"),
+    )
+    try:
+        return model(**arguments)
+    except ValidationError as error:
+        raise InvalidQueryParameter(_first(error)) from error
+
+
+def prepare(search: PgstacSearch) -> Search:
+    """Return the bounded search that the database is given.
+
+    Raises
+    ------
+    InvalidQueryParameter
+        The filter, the query or the free text is no condition, or beyond the bounds.
+    """
+    counted = getattr(search, "context", None)
+    body = search.model_dump(
+        mode="json",
+        by_alias=True,
+        exclude_none=True,
+        exclude={"conf", "context", "fields", "query", "filter_expr", "filter_lang", "limit", "q"},
+    )
+    body |= {
+        "limit": min(search.limit or DEFAULT_ITEMS, MAX_ITEMS),
+        "conf": {"context": "auto" if counted else "off", "nohydrate": True},
+    }
+    terms = getattr(search, "q", None)
+    if terms is not None:
+        body["q"] = phrases(terms)
+    condition = _condition(search)
+    if condition is not None:
+        body |= {"filter": condition, "filter-lang": "cql2-json"}
+    return Search(orjson.dumps(body), _selection(search))
+
+
+def phrases(terms: list[str]) -> list[str]:
+    """Return the words of each free-text term as a quoted phrase; one of them must occur.
+
+    Signs that mean something to the database's parser of text queries do not survive.
+
+    Raises
+    ------
+    InvalidQueryParameter
+        No term holds a word, or there are too many.
+    """
+    words = [" ".join(_WORD.findall(term)) for term in terms]
+    quoted = [f'"{phrase}"' for phrase in words if phrase]
+    if not quoted or len(quoted) > _MAX_TERMS:
+        raise InvalidQueryParameter(f"q: 1 to {_MAX_TERMS} words or phrases wanted")
+    return quoted
+
+
+def _selection(search: PgstacSearch) -> fields.Selection:
+    """Return the fields asked for; absent and empty differ."""
+    asked = getattr(search, "fields", None)
+    if asked is None:
+        return fields.EVERYTHING
+    if asked.exclude and "include" not in asked.model_fields_set:
+        return fields.without(asked.exclude)
+    return fields.select(asked.include, asked.exclude)
+
+
+def _condition(search: PgstacSearch) -> dict[str, Any] | None:
+    """Join filter, query and the rule about replaced products."""
+    conditions = []
+    expression = getattr(search, "filter_expr", None)
+    if isinstance(expression, str):
+        conditions.append(parse_filter(expression, "cql2-text"))
+    elif expression is not None:
+        conditions.append(bounded(expression))
+    query = query_filter(getattr(search, "query", None) or {})
+    if query is not None:
+        conditions.append(bounded(query))
+    if not search.ids and not any(mentions(each, "deprecated") for each in conditions):
+        conditions.append(_HIDDEN)
+    return all_of(conditions)
+
+
+def _first(error: ValidationError) -> str:
+    details = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in details["loc"])
+    return f"{place}: {details['msg']}"
