@@ -34,8 +34,9 @@ from stac_fastapi.pgstac.db import close_db_connection, connect_to_db
 from catalog.collections import collections
 from catalog.grid import Grid
 from catalog.item import AssetFile, BandFacts, ItemFacts, build_item
-from catalog.load import load, published_item
+from catalog.load import load
 from catalog.product import REFLECTANCE_BANDS, ItemId, MaskClass, asset_specs
+from catalog.published import published_item
 from catalog.settings import CatalogSettings
 from catalog.store import StoredItem, relative_folder
 from catalog.web.api import create_app

@@ -1,32 +1,40 @@
-"""Products of a store into pgSTAC: an upsert that may be repeated at any time."""
+"""Products of a store into pgSTAC: an upsert that may be repeated at any time.
+
+Items are dehydrated by pgSTAC's own loader; the transfer is ours. A chunk is one transaction with
+the rows that record what changed, an item whose document is unchanged is left alone, new items are
+copied straight into their partition, and statistics are brought up to date once, at the end.
+"""
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import orjson
 import psycopg
+from psycopg import sql
 from pypgstac.db import PgstacDB
-from pypgstac.load import Loader, Methods
-from pypgstac.version import __version__ as wanted_version
+from pypgstac.load import Loader, Methods, chunked_iterable
 
+from catalog.changes import Journal
 from catalog.collections import collections, queryables
-from catalog.errors import CatalogError
-from catalog.item import extension
-from catalog.renders import DEFAULT_RENDER
-from catalog.store import Store, StoredItem
+from catalog.database import session
+from catalog.published import published_version
+from catalog.store import Store
+from catalog.versions import versions
 
 _LOG = logging.getLogger(__name__)
 
-_CHUNK = 2000
-"""Items held in memory at once; a chunk is one COPY."""
-_CONNECT_TIMEOUT_S = 10
+_CHUNK = 5000
+"""Items of one transaction; as rows they take about 40 MB."""
+_COLUMNS = sql.SQL("(id, collection, datetime, end_datetime, geometry, content)")
 
 Progress = Callable[[int], None]
 """Called with the number of items read so far."""
+_Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +50,16 @@ class PublishReport:
 
 
 def publish(
-    store: Store, dsn: str, public_url: str, progress: Progress | None = None
+    store: Store,
+    dsn: str,
+    public_url: str,
+    progress: Progress | None = None,
+    reason: str | None = None,
 ) -> PublishReport:
     """Bring every complete item of a store into the catalogue, with its collection.
+
+    Of several versions of a product the one made last is current; the others become deprecated.
+    Items that were withdrawn stay away.
 
     Parameters
     ----------
@@ -55,6 +70,8 @@ def publish(
         files, tiles and API are below it.
     progress
         Called with the number of items read so far.
+    reason
+        Why products are new or replaced, for the feed of changes.
 
     Returns
     -------
@@ -71,20 +88,20 @@ def publish(
     counts: Counter[str] = Counter()
 
     def documents() -> Iterator[dict[str, Any]]:
-        for stored in store.items():
-            yield published_item(stored, public_url)
-            counts[stored.collection] += 1
+        for version in versions(store.items()):
+            yield published_version(version, public_url)
+            counts[version.stored.collection] += 1
             if progress is not None:
                 progress(counts.total())
 
     for collection in collections():
         store.put_collection(collection)
-    load(dsn, documents())
+    load(dsn, documents(), reason)
     _LOG.info("%d items of %s are in the catalogue", counts.total(), store.label)
     return PublishReport(dict(counts))
 
 
-def load(dsn: str, items: Iterator[dict[str, Any]]) -> None:
+def load(dsn: str, items: Iterable[dict[str, Any]], reason: str | None = None) -> None:
     """Upsert the collections, their queryables and published items.
 
     Then the extents are narrowed to the items, and the counters measure what is held.
@@ -94,98 +111,87 @@ def load(dsn: str, items: Iterator[dict[str, Any]]) -> None:
     CatalogError
         The database is not to be reached, holds another version of pgSTAC, or refuses.
     """
-    with _database(dsn) as (connection, loader):
+    with session(dsn) as connection:
+        loader = Loader(PgstacDB(connection=connection))
         loader.load_collections(iter(collections()), Methods.upsert)
         connection.execute(
             "SELECT upsert_queryables(%s::jsonb)", [orjson.dumps(queryables()).decode()]
         )
-        loader.load_items(items, Methods.upsert, chunksize=_CHUNK)
+        journal = Journal(connection, reason)
+        partitions = set()
+        rows = (loader.format_item(item) for item in journal.watched(items))
+        for chunk in _chunks(rows):
+            for collection, group in groupby(chunk, key=_collection):
+                partitions.add(_load_chunk(connection, journal, collection, list(group)))
+        for partition in partitions:
+            connection.execute("SELECT update_partition_stats_q(%s)", [partition])
         connection.execute("SELECT update_collection_extents()")
         connection.execute("SELECT gfard.measure_holdings()")
 
 
-def published_item(stored: StoredItem, public_url: str) -> dict[str, Any]:
-    """Return an item as the catalogue holds it: absolute hrefs and links to the tiler.
-
-    The document depends on nothing else, so a repeated publication changes nothing.
-    """
-    base = public_url.rstrip("/")
-    folder = f"{base}/data/{stored.relative}"
-    tiles = f"{base}/tiles/collections/{stored.collection}/items/{stored.id}"
-    query = DEFAULT_RENDER.query()
-    item = dict(stored.item)
-    item["assets"] = {
-        key: {**asset, "href": f"{folder}/{asset['href'].removeprefix('./')}"}
-        for key, asset in stored.item["assets"].items()
-    }
-    item["links"] = [
-        *(link for link in stored.item["links"] if link["rel"] != "collection"),
-        {
-            "rel": "tilejson",
-            "href": f"{tiles}/WebMercatorQuad/tilejson.json?{query}",
-            "type": "application/json",
-            "title": DEFAULT_RENDER.title,
-        },
-        {
-            "rel": "xyz",
-            "href": f"{tiles}/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}?{query}",
-            "type": "image/png",
-            "title": DEFAULT_RENDER.title,
-        },
-        {
-            "rel": "preview",
-            "href": f"{tiles}/preview.webp?{query}",
-            "type": "image/webp",
-            "title": DEFAULT_RENDER.title,
-        },
-    ]
-    item["stac_extensions"] = sorted({*stored.item["stac_extensions"], extension("web-map-links")})
-    return item
+def _chunks(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    for chunk in chunked_iterable(rows, _CHUNK):
+        yield sorted(chunk, key=_collection)
 
 
-@contextmanager
-def _database(dsn: str) -> Iterator[tuple[psycopg.Connection[Any], Loader]]:
-    """Connect, check the version, and turn what the database refuses into one clear line."""
-    try:
-        connection = psycopg.connect(dsn, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
-    except psycopg.Error as error:
-        raise CatalogError(
-            f"database {_place(dsn)} is not to be reached: {_line(error)}"
-        ) from error
-    with connection:
-        database = PgstacDB(connection=connection)
-        try:
-            connection.execute("SET search_path TO pgstac, public")
-            connection.execute("SET TIME ZONE 'UTC'")
-            _check_version(connection, dsn)
-            yield connection, Loader(database)
-        except psycopg.Error as error:
-            raise CatalogError(f"database {_place(dsn)} refuses: {_line(error)}") from error
-        finally:
-            database.close()
+def _collection(row: _Row) -> str:
+    return str(row["collection"])
 
 
-def _check_version(connection: psycopg.Connection[Any], dsn: str) -> None:
-    try:
-        row = connection.execute("SELECT get_version()").fetchone()
-    except psycopg.errors.UndefinedFunction:
-        row = None
-    found = None if row is None else row[0]
-    if found != wanted_version:
-        held = "no pgSTAC" if found is None else f"pgSTAC {found}"
-        raise CatalogError(
-            f"database {_place(dsn)} holds {held}, {wanted_version} wanted: "
-            "run `pypgstac migrate` as its owner, or let `gfard serve` make a private one"
-        )
+def _load_chunk(
+    connection: psycopg.Connection[Any], journal: Journal, collection: str, rows: list[_Row]
+) -> str:
+    """Bring the rows of one collection in, those that are new or changed; give their partition."""
+    partition = _partition(connection, collection, rows)
+    with connection.transaction():
+        changed = journal.changed(collection, rows)
+        if changed.known:
+            _upsert(connection, partition, changed.rows)
+        else:
+            _copy(connection, sql.Identifier(partition), changed.rows)
+        journal.record(changed)
+    return partition
 
 
-def _place(dsn: str) -> str:
-    """Host, port and name of a database, without the password."""
-    parts = psycopg.conninfo.conninfo_to_dict(dsn)
-    host, port = parts.get("host", "(local)"), parts.get("port", 5432)
-    return f"{host}:{port}/{parts.get('dbname', '')}"
+def _partition(connection: psycopg.Connection[Any], collection: str, rows: Iterable[_Row]) -> str:
+    """Make room for the times of these rows and return the name of the table that takes them."""
+    starts, ends = (
+        [datetime.fromisoformat(row[name]) for row in rows] for name in ("datetime", "end_datetime")
+    )
+    row = connection.execute(
+        "SELECT check_partition(%s, tstzrange(%s, %s, '[]'), tstzrange(%s, %s, '[]'))",
+        [collection, min(starts), max(starts), min(ends), max(ends)],
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
-def _line(error: psycopg.Error) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _upsert(connection: psycopg.Connection[Any], partition: str, rows: Iterable[_Row]) -> None:
+    """Bring rows in of which some are there already."""
+    fresh = sql.Identifier("gfard_fresh")
+    connection.execute(sql.SQL("CREATE TEMP TABLE {} (LIKE items) ON COMMIT DROP").format(fresh))
+    _copy(connection, fresh, rows)
+    connection.execute(
+        sql.SQL(
+            "INSERT INTO {} SELECT * FROM {} ON CONFLICT (id) DO UPDATE SET"
+            " datetime = excluded.datetime, end_datetime = excluded.end_datetime,"
+            " geometry = excluded.geometry, content = excluded.content"
+        ).format(sql.Identifier(partition), fresh)
+    )
+    connection.execute(sql.SQL("DROP TABLE {}").format(fresh))
+
+
+def _copy(connection: psycopg.Connection[Any], table: sql.Composable, rows: Iterable[_Row]) -> None:
+    statement = sql.SQL("COPY {} {} FROM STDIN").format(table, _COLUMNS)
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(
+                (
+                    row["id"],
+                    row["collection"],
+                    row["datetime"],
+                    row["end_datetime"],
+                    row["geometry"],
+                    row["content"],
+                )
+            )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.errors import GfardError, StoreError
-from infra import cli_database, cli_download, cli_evaluate
+from infra import cli_database, cli_download, cli_evaluate, cli_versions
 from infra.parts import Part
 from infra.show import console
 from infra.terminal import (
@@ -207,6 +207,10 @@ def publish(
     store: Annotated[
         Path | None, typer.Argument(help="Folder of the products.", show_default="DATA/store")
     ] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option(help="Why products are new or replaced, for the feed of changes."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the products of a store into the catalogue; may be repeated at any time."""
@@ -223,7 +227,7 @@ def publish(
         )
     with database(settings) as dsns, count("publish") as counted:
         address = settings.address(settings.port)
-        report = publish_store(products, ingest_dsn(dsns), address, counted)
+        report = publish_store(products, ingest_dsn(dsns), address, counted, reason)
     if as_json:
         print_json({"items": dict(report.items), "total": report.total})
     else:
@@ -231,6 +235,9 @@ def publish(
             say(f"{collection}: {number} items")
         if not report.total:
             say(f"store {products.label} holds no products; `gfard process` makes them")
+
+
+app.command()(cli_versions.withdraw)
 
 
 @app.command()

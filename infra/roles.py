@@ -54,7 +54,7 @@ class _Login:
 
 
 def prepare_database(dsns: Dsns) -> None:
-    """Bring a database to pgSTAC 0.10.0 and give it the counters and the three logins.
+    """Bring a database to pgSTAC 0.10.0 and give it our own tables and the three logins.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def prepare_database(dsns: Dsns) -> None:
                 _migrate(dsns.admin_dsn)
             for login in logins:
                 _ensure_login(connection, login)
-            _ensure_counters(connection, logins[-1].name)
+            _ensure_tables(connection, counters_login=logins[-1].name)
     except psycopg.Error as error:
         raise CatalogError(
             f"{without_password(dsns.admin_dsn)}: cannot prepare the database: {_line(error)}"
@@ -131,8 +131,11 @@ def _is_ready(dsns: Dsns) -> bool:
                 is not True
             ):
                 return False
-            check_version(dsns.read_dsn)
-            check_version(dsns.ingest_dsn)
+        with psycopg.connect(dsns.read_dsn, connect_timeout=10) as connection:
+            if _value(connection, "SELECT to_regclass('gfard.changes') IS NOT NULL") is not True:
+                return False
+        check_version(dsns.read_dsn)
+        check_version(dsns.ingest_dsn)
     except (psycopg.Error, CatalogError):
         return False
     return True
@@ -189,12 +192,12 @@ def _ensure_login(connection: psycopg.Connection, login: _Login) -> None:
         connection.execute(sql.SQL("GRANT {} TO {}").format(member_of, name))
 
 
-def _ensure_counters(connection: psycopg.Connection, login: str) -> None:
-    """Make the tables of the counters, into which their login may insert and do nothing else."""
-    statements = (files("catalog") / "data" / "counters.sql").read_bytes()
-    name = sql.Identifier(login)
+def _ensure_tables(connection: psycopg.Connection, *, counters_login: str) -> None:
+    """Make the tables of changes and counters; the counters' login may only insert into its own."""
+    name = sql.Identifier(counters_login)
     with connection.transaction():
-        connection.execute(statements)
+        for file in ("changes.sql", "counters.sql"):
+            connection.execute((files("catalog") / "data" / file).read_bytes())
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA gfard TO {}").format(name))
         connection.execute(sql.SQL("GRANT INSERT ON gfard.visits TO {}").format(name))
 

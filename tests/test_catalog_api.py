@@ -18,8 +18,9 @@ from stac_fastapi.pgstac.db import close_db_connection, connect_to_db
 from starlette.testclient import TestClient
 
 from catalog.errors import CatalogError
-from catalog.load import load, published_item
+from catalog.load import load
 from catalog.product import ItemId
+from catalog.published import published_item
 from catalog.settings import CatalogSettings
 from catalog.store import StoredItem, relative_folder
 from catalog.web.api import create_app

@@ -12,6 +12,7 @@ from catalog.product import COLLECTIONS
 from catalog.renders import RENDER, RENDERS, Render
 from catalog.store import FolderStore
 from catalog.validate import SchemaValidator
+from tests.api_site import published
 from tests.catalog_products import document, facts, store_product
 
 BY_ID = {collection["id"]: collection for collection in collections()}
@@ -34,8 +35,9 @@ def test_items_say_the_same_of_their_assets(camera: str) -> None:
 
 
 def test_queryables_are_properties_of_items() -> None:
-    properties = document(facts())["properties"]
-    assert set(queryables()["properties"]) <= set(properties)
+    (item,) = published([facts()])
+    known = {*item["properties"], "id", "collection", "geometry"}
+    assert set(queryables()["properties"]) <= known
 
 
 @pytest.fixture(scope="module")

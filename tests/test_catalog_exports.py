@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
-from catalog.load import load, published_item
+from catalog.load import load
 from catalog.product import ItemId
+from catalog.published import published_item
 from catalog.settings import CatalogSettings
 from catalog.store import StoredItem, relative_folder
 from catalog.web.api import create_app

@@ -9,8 +9,9 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from catalog.errors import CatalogError
-from catalog.load import publish, published_item
+from catalog.load import publish
 from catalog.product import ItemId
+from catalog.published import published_item
 from catalog.store import FolderStore, StoredItem, relative_folder
 from catalog.validate import SchemaValidator
 from infra.roles import Dsns

@@ -22,7 +22,10 @@ from infra.postgres import Cluster
 from infra.simulation import SimulationOptions, scene_spec
 from processing.result import SceneResult, Status
 
-COMMANDS = {"demo", "simulate", "process", "publish", "serve", "check", "doctor", "evaluate", "db"}
+COMMANDS = {
+    "demo", "simulate", "process", "publish", "withdraw", "download", "serve", "check", "doctor",
+    "evaluate", "db",
+}  # fmt: skip
 
 
 def _gfard(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -289,7 +289,8 @@ def test_a_mosaic_stops_when_its_time_is_over(
 
 def test_hrefs_outside_the_store_draw_nothing(client: TestClient, postgres: Dsns) -> None:
     """An item whose hrefs were changed in the database cannot make the tiler open them."""
-    from catalog.load import load, published_item
+    from catalog.load import load
+    from catalog.published import published_item
     from catalog.store import StoredItem, relative_folder
     from tests.catalog_products import document
 

@@ -8,7 +8,7 @@ years, months or days: the finest that keeps their number within bounds, unless 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import attr
 from fastapi import APIRouter, FastAPI, Query
@@ -135,15 +135,15 @@ def aggregation_router(client: FastClient, extensions: list[ApiExtension]) -> AP
     )
 
     async def get_aggregate(request: Request, **query: Any) -> Response:
-        return await _answer(from_query(post, query), request)
+        return await _answer(request, from_query(post, query), _Wanted.of(query))
 
     async def post_aggregate(search: Any, request: Request) -> Response:
-        return await _answer(search, request)
+        return await _answer(request, search, _Wanted.of(vars(search)))
 
     async def collection_aggregate(request: Request, collection_id: str, **query: Any) -> Response:
         await client.get_collection(collection_id, request)
         search = from_query(post, {**query, "collections": [collection_id]})
-        return await _answer(search, request)
+        return await _answer(request, search, _Wanted.of(query))
 
     async def available(request: Request) -> Response:
         return _available(request)
@@ -189,9 +189,21 @@ async def counted(
         return [await _aggregation(connection, name, where, interval or "year") for name in names]
 
 
-async def _answer(search: Any, request: Request) -> Response:
-    names = list(dict.fromkeys(search.aggregations or ["total_count"]))
-    found = await counted(request, search, names, search.datetime_frequency_interval)
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The aggregations of a request, and the width of its buckets of time."""
+
+    names: list[str]
+    interval: Interval | None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        names = list(dict.fromkeys(given["aggregations"] or ["total_count"]))
+        return cls(names, given["datetime_frequency_interval"])
+
+
+async def _answer(request: Request, search: PgstacSearch, wanted: _Wanted) -> Response:
+    found = await counted(request, search, wanted.names, wanted.interval)
     return _collection(request, found)
 
 

@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from catalog.errors import CatalogError
 from catalog.settings import CatalogSettings
 from catalog.web import aggregations, browse
+from catalog.web.changes import changes_router
 from catalog.web.exports import add_exports
 from catalog.web.extensions import (
     ENABLED,
@@ -95,6 +96,7 @@ def create_app(settings: CatalogSettings) -> FastAPI:
     conditions = [each for each in extensions.search if each.GET is not None]
     app.include_router(aggregations.aggregation_router(api.client, conditions))
     app.include_router(browse.browse_router(api.client))
+    app.include_router(changes_router(settings.title))
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, partial(_refuse, status))
     add_exports(api)

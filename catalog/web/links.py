@@ -8,7 +8,7 @@ Link = dict[str, Any]
 
 
 def landing_links(base: str, collections: Iterable[Mapping[str, Any]]) -> list[Link]:
-    """Return the landing page's links to its children, and the aggregations.
+    """Return the landing page's links to its children, the aggregations and the changes.
 
     Parameters
     ----------
@@ -24,7 +24,15 @@ def landing_links(base: str, collections: Iterable[Mapping[str, Any]]) -> list[L
             for each in collections
         ),
         *aggregation_links(base),
-        _link("queryables", f"{base}queryables", "Properties that can be searched for"),
+        {
+            **_link("queryables", f"{base}queryables", "Properties that can be searched for"),
+            "type": "application/schema+json",
+        },
+        _link("changes", f"{base}changes?f=json", "Products that are new, replaced or withdrawn"),
+        {
+            **_link("changes", f"{base}changes?f=atom", "The same as an Atom feed"),
+            "type": "application/atom+xml",
+        },
     ]
 
 
