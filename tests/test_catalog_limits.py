@@ -1,10 +1,16 @@
 """What one client may hold, and how long it may take over it."""
 
 import asyncio
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 
 import pytest
+import uvicorn
 from fastapi import HTTPException, Request
+from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from catalog.web.limits import Impatient, Slots
@@ -64,3 +70,29 @@ def _serve(seconds_to_take: float) -> list[bytes]:
 def test_clients_that_take_nothing_are_given_up() -> None:
     assert _serve(0) == [b"1", b"2", b"3"]
     assert _serve(5) == []
+
+
+def test_a_client_that_reads_nothing_is_cut_off() -> None:
+    ended = threading.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def endless() -> AsyncIterator[bytes]:
+            while True:
+                yield bytes(65536)
+
+        try:
+            await StreamingResponse(endless())(scope, receive, send)
+        finally:
+            ended.set()
+
+    config = uvicorn.Config(Impatient(app, 0.2), port=0, log_level="critical", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    with socket.create_connection(server.servers[0].sockets[0].getsockname()) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert ended.wait(5)
+    server.should_exit = True
+    thread.join()

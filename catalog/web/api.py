@@ -31,6 +31,7 @@ from catalog.web.extensions import (
     item_extensions,
     search_extensions,
 )
+from catalog.web.limits import PATIENCE_S, Impatient
 from catalog.web.search import FastClient
 
 _LOG = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ def create_app(settings: CatalogSettings) -> FastAPI:
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, partial(_refuse, status))
     add_exports(api)
+    app.add_middleware(Impatient, seconds=PATIENCE_S)
     searches = [{"path": path, "method": "POST"} for path in ("/search", "/export")]
     api.add_route_dependencies(searches, [Depends(_object_body)])
     return app

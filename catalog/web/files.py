@@ -21,6 +21,7 @@ from starlette.staticfiles import NotModifiedResponse
 from catalog.errors import StoreError
 from catalog.item import COG_MEDIA_TYPE, THUMBNAIL_MEDIA_TYPES
 from catalog.store import FolderStore
+from catalog.web.limits import PATIENCE_S, Impatient
 
 _MEDIA_TYPES = {
     ".tiff": COG_MEDIA_TYPE,
@@ -56,6 +57,7 @@ def files_app(store: FolderStore) -> Starlette:
     return Starlette(
         routes=[Route("/{path:path}", serve, methods=_METHODS)],
         middleware=[
+            Middleware(Impatient, seconds=PATIENCE_S),
             Middleware(
                 CORSMiddleware,
                 allow_origins=["*"],
@@ -63,7 +65,7 @@ def files_app(store: FolderStore) -> Starlette:
                 allow_headers=_ACCEPTED,
                 expose_headers=_EXPOSED,
                 max_age=86400,
-            )
+            ),
         ],
     )
 

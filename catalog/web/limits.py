@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from fastapi import HTTPException, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+PATIENCE_S = 60.0
+"""Longest wait for a client to take 64 KiB of a file or a page of an export: 1 kB/s is enough."""
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -70,12 +73,20 @@ class Impatient:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; the connection is closed when the client does not keep up."""
+        gone = False
 
         async def in_time(message: Message) -> None:
-            async with asyncio.timeout(self._seconds):
-                await send(message)
+            nonlocal gone
+            try:
+                async with asyncio.timeout(self._seconds):
+                    await send(message)
+            except TimeoutError:
+                gone = True
+                raise
 
         try:
             await self._app(scope, receive, in_time)
-        except TimeoutError:
+        except Exception:
+            if not gone:
+                raise
             _LOG.info("%s: the client took nothing for %g s", scope.get("path"), self._seconds)
