@@ -171,6 +171,21 @@ def process(
         str | None,
         typer.Option(help="Heights: a file, a folder of tiles, or glo30.", show_default="none"),
     ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="Image to measure and correct the position with: a raster, a folder of rasters, "
+            "ADDRESS#COLLECTION of a STAC API, or archive.",
+            show_default="none",
+        ),
+    ] = None,
+    allow_unverified: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unverified",
+            help="Make degraded products where the reference cannot tell the accuracy.",
+        ),
+    ] = False,
     version: Annotated[
         str | None,
         typer.Option(help="Processing version in the products' names.", show_default="000001"),
@@ -181,19 +196,27 @@ def process(
     """Make analysis ready data of L1A packages.
 
     A package that fails does not stop the others. Products appear whole or not at all, and a
-    repeated run replaces them.
+    repeated run replaces them. With a reference a scene that lies farther than 0.8 pixel (RMSE)
+    from it is rejected; without one products are marked as degraded.
     """
     from catalog.store import FolderStore
     from infra.show import steps, timings_table
     from processing.pipeline import produce
     from processing.result import Status
 
-    options = read_process_settings(version)
+    options = read_process_settings(version, allow_unverified=allow_unverified)
     target = FolderStore(store or read_settings().store)
     failed = False
     for package in packages:
         with steps(package.name) as step:
-            result = produce(package, store=target, settings=options, dem=dem, progress=step)
+            result = produce(
+                package,
+                store=target,
+                settings=options,
+                dem=dem,
+                reference=reference,
+                progress=step,
+            )
         failed |= result.status is Status.FAILED
         print_result(result, as_json=as_json)
         if timings:

@@ -39,8 +39,10 @@ def read_settings(*, port: int | None = None, host: str | None = None) -> "Infra
         raise ServiceError(_reason(error.errors(), "GFARD_", given)) from error
 
 
-def read_process_settings(version: str | None) -> "ProcessSettings":
-    """Read the options of production; a version given here goes before the environment's.
+def read_process_settings(
+    version: str | None, *, allow_unverified: bool = False
+) -> "ProcessSettings":
+    """Read the options of production; what is given here goes before the environment.
 
     Raises
     ------
@@ -50,6 +52,8 @@ def read_process_settings(version: str | None) -> "ProcessSettings":
     from processing.settings import ProcessSettings
 
     given: dict[str, Any] = {} if version is None else {"version": version}
+    if allow_unverified:
+        given["allow_unverified"] = True
     try:
         return ProcessSettings(**given)
     except ValidationError as error:

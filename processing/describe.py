@@ -13,6 +13,8 @@ from catalog.product import ANGLE_SCALE, FILL, QA, ItemId, MaskClass
 from processing.atmosphere.aod import AodSource
 from processing.atmosphere.lut import camera_lut
 from processing.look import Observation, SceneLook
+from processing.placement import Placement
+from processing.record import corrections, geometric_facts, reference_facts
 from processing.settings import ProcessSettings
 from processing.tile import TileImage
 
@@ -53,8 +55,8 @@ def item_facts(
         off_nadir=off_nadir_deg(angles["vza"]),
         class_percent=classes,
         valid_percent=100.0 * valid / (image.tile.grid.rows * image.tile.grid.cols),
-        geometric=None,
-        quality_reason=None,
+        geometric=geometric_facts(seen.placement),
+        quality_reason=seen.placement.doubt,
         warnings=seen.warnings,
         lineage=_lineage(seen, looked, settings),
         auxiliary=_auxiliary(seen, looked),
@@ -105,7 +107,8 @@ def _lineage(seen: Observation, looked: SceneLook, settings: ProcessSettings) ->
         f"({package.sun_check.angle_sense}) decided by the position of the sun",
         f"Calibrate to radiance: {seen.calibration.source}; reflectance with the "
         f"{seen.calibration.irradiance} solar irradiance over the full spectral response",
-        f"Locate by the RPC with heights from {_public(seen.heights.source)}; no reference image",
+        f"Locate by the RPC with heights from {_public(seen.heights.source)}; "
+        f"{_placed(seen.placement)}",
         f"Classify at 32 m: {looked.quality.model}",
         "Fit aerosol optical depth on 512 m cells from dark targets and a prior",
         f"Resample all bands once ({settings.kernel}) to the tile",
@@ -114,9 +117,23 @@ def _lineage(seen: Observation, looked: SceneLook, settings: ProcessSettings) ->
     )
 
 
+def _placed(placement: Placement) -> str:
+    """Say how the scene was brought onto its reference."""
+    found = placement.registration
+    if found is None or placement.doubt is not None:
+        return str(placement.doubt)
+    matches = found.matches.used
+    return (
+        f"corrected in the image ({found.model}) by {int((matches == 'fit').sum())} points matched "
+        f"with {found.reference}, measured at {found.accuracy.check_points} others"
+    )
+
+
 def _auxiliary(seen: Observation, looked: SceneLook) -> dict[str, str]:
     """Auxiliary data by purpose."""
+    reference = seen.placement.reference
     return {
+        **({} if reference is None else {"reference": reference.source}),
         "dem": _public(seen.heights.source),
         "geoid": _public(seen.heights.geoid),
         "spectral_response": "CRESDA response tables, see processing/data/SOURCES.md",
@@ -152,6 +169,7 @@ def _provenance(
         "aerosol_lut": camera_lut(seen.package.camera.name).content_hash,
         "aerosol_source_percent": _aerosol_shares(image),
         "mask_model": {"name": looked.quality.model, "sha256": looked.quality.model_sha256},
+        **_geometry(seen.placement),
         "sun_check": {
             "time_zone": seen.package.sun_check.time_zone,
             "angle_sense": seen.package.sun_check.angle_sense,
@@ -160,6 +178,17 @@ def _provenance(
         },
         "settings": settings.model_dump(mode="json"),
         "settings_sha256": hashlib.sha256(options.encode()).hexdigest(),
+    }
+
+
+def _geometry(placement: Placement) -> dict[str, Any]:
+    """Which images the position rests on, and what corrects the RPC of each part."""
+    if placement.reference is None or placement.registration is None:
+        return {}
+    applied = [] if placement.doubt is not None else corrections(placement.registration)
+    return {
+        "geometric_reference_images": reference_facts(placement.reference),
+        "geometric_correction": applied,
     }
 
 

@@ -19,6 +19,7 @@ from processing.geometry.field import GroundField
 from processing.geometry.ortho import coarse_scene
 from processing.geometry.terrain import hidden_ground
 from processing.package import L1APackage
+from processing.placement import UNPLACED, Placement
 from processing.quality.mask import SceneQuality, look
 from processing.sensors import Calibration
 from processing.settings import ProcessSettings
@@ -35,8 +36,9 @@ CALIBRATION_NOTES = {
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the scene is before anything is corrected: image, light, heights and calibration.
+    """What the scene is before its pixels are corrected: image, light, heights and place.
 
+    The camera models of the package hold the correction that ``placement`` tells of.
     ``height_notes`` are what `processing.geometry.plausible.height_notes` says of the heights.
     """
 
@@ -44,6 +46,7 @@ class Observation:
     calibration: Calibration
     heights: HeightModel
     height_notes: tuple[str, ...] = ()
+    placement: Placement = UNPLACED
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from catalog.errors import GfardError
@@ -15,6 +16,8 @@ from processing.geometry.ortho import footprint
 from processing.geometry.plausible import height_notes
 from processing.look import Observation, SceneLook, look_at
 from processing.package import L1APackage, open_package
+from processing.placement import UNPLACED, place
+from processing.record import scene_record, write_geometry
 from processing.result import SceneResult, Status, Stopwatch
 from processing.sensors import calibration
 from processing.settings import ProcessSettings
@@ -30,12 +33,24 @@ def _silent(_step: str) -> None:
     """Report nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One scene under way: how it is made, where it goes, and who hears of it."""
+
+    package: L1APackage
+    store: Store
+    settings: ProcessSettings
+    progress: Progress
+    clock: Stopwatch
+
+
 def produce(
     path: Path,
     *,
     store: Store,
     settings: ProcessSettings,
     dem: str | Path | None = None,
+    reference: str | Path | None = None,
     progress: Progress = _silent,
 ) -> SceneResult:
     """Turn one L1A package into tile products in ``store``.
@@ -45,11 +60,14 @@ def produce(
     path
         Archive or folder of the package.
     store
-        Where the products go; each item appears there whole or not at all.
+        Where the products go; each item appears there whole or not at all. What became of the
+        scene is kept there too, once the package could be opened.
     settings
         Options of production.
     dem
         File or folder of heights, or the name of a source; None takes the ellipsoid.
+    reference
+        Image to measure and correct the position with, as of `open_reference`; None for none.
     progress
         Called with the name of each step.
 
@@ -64,7 +82,7 @@ def produce(
             progress("opening the package")
             with clock.step("open"):
                 package = stack.enter_context(open_package(path))
-            return _produce(package, store, settings, dem, progress, clock)
+            return _produce(_Job(package, store, settings, progress, clock), dem, reference)
     except GfardError as error:
         return SceneResult(
             path.name,
@@ -75,61 +93,62 @@ def produce(
         )
 
 
-def _produce(
-    package: L1APackage,
-    store: Store,
-    settings: ProcessSettings,
-    dem: str | Path | None,
-    progress: Progress,
-    clock: Stopwatch,
-) -> SceneResult:
+def _produce(job: _Job, dem: str | Path | None, reference: str | Path | None) -> SceneResult:
     """Produce an opened package."""
+    package, settings, clock = job.package, job.settings, job.clock
     if package.sun_zenith_deg > settings.sun_limit_deg:
         return _rejected(
-            package,
-            clock,
+            job,
             "low-sun",
             f"sun zenith {package.sun_zenith_deg:.1f} degrees, limit {settings.sun_limit_deg:g}",
         )
     with clock.step("locate"):
         seen = _observe(package, settings, dem)
-        tiles = tiles_touching(footprint(package.parts, seen.heights))
+    with clock.step("register"):
+        seen = _register(seen, reference, job)
+    refusal = seen.placement.refusal(allow_unverified=settings.allow_unverified)
+    if refusal is not None:
+        return _rejected(job, *refusal, seen)
     with clock.step("look"):
-        looked = look_at(seen, settings, progress)
-    figures = _figures(looked)
+        looked = look_at(seen, settings, job.progress)
     if looked.quality.cloud_shadow_percent >= settings.cloud_limit_percent:
         return _rejected(
-            package,
-            clock,
+            job,
             "cloud",
             f"cloud and shadow on {looked.quality.cloud_shadow_percent:.1f} % of the valid "
             f"pixels, limit {settings.cloud_limit_percent:g} %",
-            figures,
+            seen,
+            looked,
         )
+    tiles = tiles_touching(footprint(seen.package.parts, seen.heights))
     items: list[str] = []
     for tile in tiles:
-        progress(f"tile {tile.name}")
+        job.progress(f"tile {tile.name}")
         with clock.step("tiles"):
             image = make_tile(seen, looked, tile, settings)
         if image is not None:
             with clock.step("write"):
-                items.append(_keep(image, seen, looked, store, settings))
+                items.append(_keep(image, seen, looked, job))
     if not items:
         return _rejected(
-            package,
-            clock,
+            job,
             "no-tile",
             f"none of {len(tiles)} touched tiles has {settings.minimum_valid_percent:g} % of "
             "valid pixels",
-            figures,
+            seen,
+            looked,
         )
-    return SceneResult(
-        package.name,
-        Status.DONE,
-        items=tuple(items),
-        figures={**figures, "peak_memory_gb": clock.peak_memory_gb()},
-        timings=clock.timings(),
-        warnings=seen.warnings,
+    return _ended(
+        job,
+        SceneResult(
+            package.name,
+            Status.DONE,
+            items=tuple(items),
+            figures={**_figures(seen, looked), "peak_memory_gb": clock.peak_memory_gb()},
+            timings=clock.timings(),
+            warnings=seen.warnings,
+        ),
+        seen,
     )
 
 
@@ -160,28 +179,34 @@ def _beside(longitude: float, centre: float) -> float:
     return (longitude - centre + 180.0) % 360.0 - 180.0 + centre
 
 
-def _keep(
-    image: TileImage,
-    seen: Observation,
-    looked: SceneLook,
-    store: Store,
-    settings: ProcessSettings,
-) -> str:
-    """Write one tile's item into the store and return its id."""
-    identity = ItemId(
-        seen.package.camera.name, seen.package.centre_time, image.tile.name, settings.version
+def _register(seen: Observation, reference: str | Path | None, job: _Job) -> Observation:
+    """Bring the scene onto its reference."""
+    package, placement = place(
+        seen.package, seen.heights, reference, job.store, job.settings, job.progress
     )
-    with store.draft(identity) as draft:
+    return replace(seen, package=package, placement=placement)
+
+
+def _keep(image: TileImage, seen: Observation, looked: SceneLook, job: _Job) -> str:
+    """Write one tile's item into the store and return its id."""
+    package, settings = job.package, job.settings
+    identity = ItemId(package.camera.name, package.centre_time, image.tile.name, settings.version)
+    with job.store.draft(identity) as draft:
         files = image.write(draft.folder, str(identity))
+        files |= write_geometry(draft.folder, identity, seen.placement)
         assets = [describe_file(key, path) for key, path in files.items()]
         facts = item_facts(identity, image, seen, looked, settings)
         draft.commit(build_item(facts, assets))
     return str(identity)
 
 
-def _figures(looked: SceneLook) -> dict[str, float]:
-    """Return what the look at the scene measured."""
+def _figures(seen: Observation, looked: SceneLook | None) -> dict[str, float]:
+    """Return what was measured of the scene."""
+    figures = seen.placement.figures
+    if looked is None:
+        return figures
     return {
+        **figures,
         "cloud_shadow_percent": looked.quality.cloud_shadow_percent,
         "aod_mean": looked.aod.mean,
         "aod_retrieved_percent": looked.aod.retrieved_percent,
@@ -190,18 +215,28 @@ def _figures(looked: SceneLook) -> dict[str, float]:
 
 
 def _rejected(
-    package: L1APackage,
-    clock: Stopwatch,
+    job: _Job,
     reason: str,
     detail: str,
-    figures: dict[str, float] | None = None,
+    seen: Observation | None = None,
+    looked: SceneLook | None = None,
 ) -> SceneResult:
     """Return the result of a gate."""
-    return SceneResult(
-        package.name,
+    result = SceneResult(
+        job.package.name,
         Status.REJECTED,
         reason,
         detail,
-        figures=figures or {},
-        timings=clock.timings(),
+        figures={} if seen is None else _figures(seen, looked),
+        timings=job.clock.timings(),
     )
+    return _ended(job, result, seen)
+
+
+def _ended(job: _Job, result: SceneResult, seen: Observation | None) -> SceneResult:
+    """Keep what became of the scene."""
+    placement = UNPLACED if seen is None else seen.placement
+    version = job.settings.version
+    record = scene_record(job.package, version, placement, result)
+    job.store.put_scene(f"{job.package.name}.{version}", record)
+    return result

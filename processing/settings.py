@@ -35,4 +35,10 @@ class ProcessSettings(BaseSettings):
     sun_limit_deg: float = Field(
         75.0, ge=0, le=75, description="sun zenith at which a scene is rejected"
     )
+    reference_band: Literal["red", "nir", "green", "blue"] = Field(
+        "red", description="band to compare with the reference; the next best where it has none"
+    )
+    allow_unverified: bool = Field(
+        False, description="make degraded products of scenes that no reference can vouch for"
+    )
     network: bool = Field(True, description="use the cloud network beside the rules")

@@ -99,6 +99,16 @@ def test_process_hands_down_version_and_store(
     assert produced[0]["store"].label == str(tmp_path / "else")  # type: ignore[attr-defined]
 
 
+def test_process_hands_down_reference_and_leave(produced: list[dict[str, object]]) -> None:
+    arguments = ["process", "done", "--reference", "archive", "--allow-unverified"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert produced[0]["reference"] == "archive"
+    assert produced[0]["settings"].allow_unverified  # type: ignore[attr-defined]
+    assert CliRunner().invoke(app, ["process", "done"]).exit_code == 0
+    assert produced[1]["reference"] is None
+    assert not produced[1]["settings"].allow_unverified  # type: ignore[attr-defined]
+
+
 def test_a_failed_package_is_one_line_and_the_others_go_on(
     produced: list[dict[str, object]],
 ) -> None:

@@ -1,11 +1,18 @@
 """Gates and bad input end as results; a scene is done whole, and a rerun is harmless."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from catalog.check import check
 from catalog.product import ItemId
 from catalog.store import FolderStore
+from processing.geometry.coregister import MatchTable, Registration
+from processing.geometry.gate import measure
+from processing.geometry.refine import Model
+from processing.geometry.rpc import ImageCorrection
 from processing.pipeline import produce
 from processing.result import SceneResult, Status
 from processing.settings import ProcessSettings
@@ -19,10 +26,48 @@ def cloudy(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
     return simulate(sample_specs()[0], tmp_path_factory.mktemp("scene"))
 
 
-def _produce(scene: Simulated, folder: Path, **options: object) -> SceneResult:
+def _produce(
+    scene: Simulated, folder: Path, reference: Path | None = None, **options: object
+) -> SceneResult:
     settings = ProcessSettings(network=False, **{"minimum_valid_percent": 0.1, **options})
     dem = scene.truth / "dem.tif"
-    return produce(scene.package, store=FolderStore(folder), settings=settings, dem=dem)
+    return produce(
+        scene.package,
+        store=FolderStore(folder),
+        settings=settings,
+        dem=dem,
+        reference=reference,
+    )
+
+
+def _only_a_record(root: Path) -> bool:
+    """Whether the store holds no item, and tells what became of the scene."""
+    store = FolderStore(root)
+    (record,) = store.scenes()
+    return not list(store.items()) and record["result"]["status"] == "rejected"
+
+
+def _registration(rmse_px: float, points: int = 90) -> Registration:
+    """What a co-registration finds that leaves so much at every check point."""
+    none, zero = np.zeros(points), np.zeros(points)
+    x = np.where(np.arange(points) % 2, rmse_px, -rmse_px)
+    accuracy = measure(x, zero, np.arange(points) % 9)
+    table = MatchTable(
+        np.zeros(points, np.intp), none, none, none + 1.1, none + 45.5, none, none, none, x, zero,
+        np.full(points, "check"),
+    )  # fmt: skip
+    correction = ImageCorrection(row_offset=1.5, col_offset=-0.5)
+    return Registration((correction,), Model.BIAS, accuracy, table, "r.tif (red)")
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> Callable[[Registration], None]:
+    """Let co-registration find what a test says."""
+
+    def find(registration: Registration) -> None:
+        monkeypatch.setattr("processing.placement.coregister", lambda *_, **__: registration)
+
+    return find
 
 
 def test_a_scene_is_done_and_a_rerun_is_harmless(cloudy: Simulated, tmp_path: Path) -> None:
@@ -41,13 +86,13 @@ def test_clouds_beyond_the_limit_reject_the_scene(cloudy: Simulated, tmp_path: P
     assert (result.status, result.reason) == (Status.REJECTED, "cloud")
     assert "limit 5 %" in result.detail
     assert result.figures["cloud_shadow_percent"] > 5
-    assert not list(tmp_path.iterdir())
+    assert _only_a_record(tmp_path)
 
 
 def test_a_low_sun_rejects_the_scene(cloudy: Simulated, tmp_path: Path) -> None:
     result = _produce(cloudy, tmp_path, sun_limit_deg=10.0)
     assert (result.status, result.reason) == (Status.REJECTED, "low-sun")
-    assert not list(tmp_path.iterdir())
+    assert _only_a_record(tmp_path)
 
 
 def test_a_scene_that_fills_no_tile_is_rejected(cloudy: Simulated, tmp_path: Path) -> None:
@@ -64,6 +109,88 @@ def test_bad_input_is_a_failed_result_with_its_class(tmp_path: Path) -> None:
     assert result.reason.endswith("Error")
     assert package.name in result.detail
     assert not store.root.exists()
+
+
+def test_a_measured_scene_is_nominal_and_says_how_it_was_measured(
+    cloudy: Simulated, tmp_path: Path, found: Callable[[Registration], None]
+) -> None:
+    found(_registration(0.4))
+    result = _produce(cloudy, tmp_path, reference=cloudy.truth / "sr.tif")
+    assert result.status is Status.DONE
+    assert result.figures["geometric_rmse_px"] == pytest.approx(0.4)
+    assert result.figures["check_points"] == 90
+    (stored,) = FolderStore(tmp_path).items()
+    properties = stored.item["properties"]
+    assert properties["product:quality_status"] == "nominal"
+    assert properties["accuracy:geometric_rmse"] == pytest.approx(6.4)
+    assert properties["gfard:geometric_class"] == "0-0.8"
+    assert properties["gfard:auxiliary"]["reference"] == "sr.tif"
+    assert properties["gfard:geometric_correction"][0]["row_offset"] == 1.5
+    assert "measured at 90 others" in properties["processing:lineage"]
+    assert check(tmp_path) == []
+    (record,) = FolderStore(tmp_path).scenes()
+    assert (record["camera"], record["geometry"]["class"]) == ("GF1WFV2", "0-0.8")
+    assert record["result"]["items"] == [str(stored.id)]
+
+
+def test_between_half_and_the_limit_a_product_is_degraded(
+    cloudy: Simulated, tmp_path: Path, found: Callable[[Registration], None]
+) -> None:
+    found(_registration(0.7))
+    assert _produce(cloudy, tmp_path, reference=cloudy.truth / "sr.tif").status is Status.DONE
+    (stored,) = FolderStore(tmp_path).items()
+    assert stored.item["properties"]["product:quality_status"] == "degraded"
+    assert stored.item["properties"]["gfard:quality_reason"] == "geometric RMSE 11.2 m is above 8 m"
+
+
+@pytest.mark.parametrize(("rmse", "klass"), [(0.9, "0.8-1.0"), (1.2, "above 1.0")])
+def test_an_inaccurate_scene_is_rejected_with_figure_and_class(
+    cloudy: Simulated,
+    tmp_path: Path,
+    found: Callable[[Registration], None],
+    rmse: float,
+    klass: str,
+) -> None:
+    found(_registration(rmse))
+    options = {"reference": cloudy.truth / "sr.tif", "allow_unverified": True}
+    result = _produce(cloudy, tmp_path, **options)
+    assert (result.status, result.reason) == (Status.REJECTED, "geometry")
+    assert f"RMSE {rmse:.2f} pixel (class {klass}) at 90 check points, limit 0.8" in result.detail
+    assert result.figures["geometric_rmse_px"] == pytest.approx(rmse)
+    assert _only_a_record(tmp_path)
+
+
+def test_too_few_points_reject_the_scene_unless_that_is_allowed(
+    cloudy: Simulated, tmp_path: Path
+) -> None:
+    reference = cloudy.truth / "sr.tif"
+    result = _produce(cloudy, tmp_path / "strict", reference=reference)
+    assert (result.status, result.reason) == (Status.REJECTED, "unverified")
+    assert "30 in 5 wanted; --allow-unverified" in result.detail
+    assert _only_a_record(tmp_path / "strict")
+    lax = _produce(cloudy, tmp_path / "lax", reference=reference, allow_unverified=True)
+    assert lax.status is Status.DONE
+    (stored,) = FolderStore(tmp_path / "lax").items()
+    properties = stored.item["properties"]
+    assert properties["product:quality_status"] == "degraded"
+    assert "points match the reference sr.tif (red)" in properties["gfard:quality_reason"]
+    assert "accuracy:geometric_rmse" not in properties
+    assert "geometry" not in stored.item["assets"]
+    assert properties["gfard:geometric_correction"] == []
+
+
+def test_a_reference_that_does_not_serve_fails_the_scene_unless_that_is_allowed(
+    cloudy: Simulated, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "none.tif"
+    strict = _produce(cloudy, tmp_path / "strict", reference=elsewhere)
+    assert (strict.status, strict.reason) == (Status.FAILED, "ReferenceImageError")
+    assert str(elsewhere) in strict.detail
+    lax = _produce(cloudy, tmp_path / "lax", reference=elsewhere, allow_unverified=True)
+    assert lax.status is Status.DONE
+    (stored,) = FolderStore(tmp_path / "lax").items()
+    reason = stored.item["properties"]["gfard:quality_reason"]
+    assert reason == "geometric accuracy not measured: no reference image serves"
 
 
 def test_without_heights_the_item_warns(cloudy: Simulated, tmp_path: Path) -> None:
