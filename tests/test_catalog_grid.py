@@ -151,6 +151,15 @@ def test_antimeridian_is_no_border():
     assert not any(name.startswith(("30", "31")) for name in found)
 
 
+@pytest.mark.parametrize(
+    ("lon", "lat", "zones"),
+    [(4.5, 60.5, {"32"}), (2.0, 60.5, {"31"}), (17.0, 78.2, {"33"}), (21.0, 78.2, {"33", "35"})],
+)
+def test_widened_zones_of_norway_and_svalbard(lon, lat, zones):
+    ring = [(lon - 0.1, lat + 0.05), (lon + 0.1, lat + 0.05), (lon + 0.1, lat), (lon - 0.1, lat)]
+    assert {name[:2] for name in names_touching(ring)} == zones
+
+
 def test_winding_and_start_do_not_matter():
     ring = RINGS["concave"]
     assert names_touching(ring) == names_touching(ring[::-1]) == names_touching(ring[2:] + ring[:2])

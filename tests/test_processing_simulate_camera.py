@@ -23,11 +23,13 @@ _CENTRE = (1.5, 45.5)
 _GEOD = Geod(ellps="WGS84")
 
 
-def _image(tilt_deg: float, rows: int = 1500, cols: int = 1500) -> Pushbroom:
+def _image(
+    tilt_deg: float, rows: int = 1500, cols: int = 1500, centre: tuple[float, float] = _CENTRE
+) -> Pushbroom:
     loose = Pushbroom(
         Orbit(0.0, 0.0), math.radians(tilt_deg), rows, cols, -(rows - 1) / 2, -(cols - 1) / 2, 1.0
     )
-    return aim(loose, *_CENTRE, 300.0)
+    return aim(loose, *centre, 300.0)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,13 @@ def test_rpc_is_close_to_the_camera(tilt: float, rows: int, cols: int) -> None:
     rpc = fit_rpc(_image(tilt, rows, cols), -100.0, 2500.0)
     assert rpc.max_px < 0.05
     assert rpc.rmse_px < 0.03
+
+
+def test_the_antimeridian_is_no_border_for_the_rpc() -> None:
+    """A scene over 180 E has an RPC as close as any other, centred on the scene."""
+    rpc = fit_rpc(_image(10.0, 800, 800, (179.99, -16.5)), 0.0, 1500.0)
+    assert rpc.max_px < 0.05
+    assert abs(rpc.offset[3]) == pytest.approx(180.0, abs=0.2)
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")

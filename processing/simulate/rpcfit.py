@@ -45,7 +45,7 @@ class FittedRpc:
         return replace(self, offset=(line + rows, sample + cols, *ground))
 
     def _normalised(self, lon: Floats, lat: Floats, height: Floats) -> tuple[Floats, ...]:
-        ground = (lat, lon, height)
+        ground = (lat, _beside(lon, self.offset[3]), height)
         return tuple(
             (np.asarray(v) - o) / s
             for v, o, s in zip(ground, self.offset[2:], self.scale[2:], strict=True)
@@ -60,6 +60,7 @@ def fit_rpc(camera: Pushbroom, lowest_m: float, highest_m: float) -> FittedRpc:
     """
     row, col, height = _samples(camera, lowest_m, highest_m, _NODES, _LEVELS)
     lon, lat = camera.ground(row, col, height)
+    lon = _beside(lon, float(lon[0]))
     values = (row, col, lat, lon, height)
     offset = tuple(float(v.max() + v.min()) / 2 for v in values)
     scale = tuple(float(v.max() - v.min()) / 2 for v in values)
@@ -85,6 +86,11 @@ def rpb_text(rpc: FittedRpc, satellite: str) -> str:
             body = ",\n".join(f"\t\t{v:+.15e}" for v in coefficients)
             lines += [f"\t{name}{part}Coef = (", body, "\t);"]
     return "\n".join([*lines, "END_GROUP = IMAGE", "END;", ""])
+
+
+def _beside(lon: Floats, centre: float) -> Floats:
+    """Return longitudes less than 180 degrees from ``centre``: 180 E is no border."""
+    return np.asarray((np.asarray(lon) - centre + 180.0) % 360.0 - 180.0 + centre, np.float64)
 
 
 def _samples(

@@ -179,7 +179,9 @@ def _write_truth(spec: SceneSpec, stage: Stage, scenery: Scenery, folder: Path) 
     write_veil(folder, "cloud", cloud, grid)
     write_veil(folder, "shadow", shadow, grid)
     to_degrees = Transformer.from_crs(stage.epsg, 4326, always_xy=True)
-    west, north, shape = dem_frame(*to_degrees.transform_bounds(*grid.bounds))
+    west, south, east, north = to_degrees.transform_bounds(*grid.bounds)
+    east += 360.0 * (east < west)  # over the antimeridian
+    west, north, shape = dem_frame(west, south, east, north)
     write_dem(folder / "dem.tif", dem_below(spec, stage, west, north, shape), west, north)
     return float((cloud >= CLOUDY).mean())
 
