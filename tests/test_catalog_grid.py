@@ -153,7 +153,7 @@ def test_antimeridian_is_no_border():
 
 @pytest.mark.parametrize(
     ("lon", "lat", "zones"),
-    [(4.5, 60.5, {"32"}), (2.0, 60.5, {"31"}), (17.0, 78.2, {"33"}), (21.0, 78.2, {"33", "35"})],
+    [(5.5, 60.5, {"32"}), (2.0, 60.5, {"31"}), (17.0, 78.2, {"33"}), (22.5, 78.2, {"33", "35"})],
 )
 def test_widened_zones_of_norway_and_svalbard(lon, lat, zones):
     ring = [(lon - 0.1, lat + 0.05), (lon + 0.1, lat + 0.05), (lon + 0.1, lat), (lon - 0.1, lat)]
