@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
 from processing.atmosphere.aerosol import aerosol_model
-from processing.atmosphere.aod import AodPrior, fit_aod
+from processing.atmosphere.aod import fit_aod
 from processing.atmosphere.correct import Coefficients, coefficients, surface_reflectance
 from processing.atmosphere.gas import GasColumns
 from processing.atmosphere.lut import camera_lut, response_lut
 from processing.atmosphere.lutbuild import LutAxes, build_lut
 from processing.atmosphere.lutdata import spectral_lut
+from processing.atmosphere.prior import AodPrior
 from processing.atmosphere.sixs import SixsCase, SixsTerms, Spectrum, run_sixs
 from processing.geometry.angles import Angles
 from processing.sensors import camera, camera_names

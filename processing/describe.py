@@ -10,8 +10,8 @@ import numpy as np
 
 from catalog.item import BandFacts, ItemFacts
 from catalog.product import ANGLE_SCALE, FILL, QA, ItemId, MaskClass
-from processing.atmosphere.aod import AodSource
 from processing.atmosphere.lut import camera_lut
+from processing.atmosphere.prior import AodSource
 from processing.look import Observation, SceneLook
 from processing.placement import Placement
 from processing.record import corrections, geometric_facts, reference_facts
@@ -110,7 +110,7 @@ def _lineage(seen: Observation, looked: SceneLook, settings: ProcessSettings) ->
         f"Locate by the RPC with heights from {_public(seen.heights.source)}; "
         f"{_placed(seen.placement)}",
         f"Classify at 32 m: {looked.quality.model}",
-        "Fit aerosol optical depth on 512 m cells from dark targets and a prior",
+        f"Fit aerosol optical depth on 512 m cells from {_targets(looked)}",
         f"Resample all bands once ({settings.kernel}) to the tile",
         "Correct Rayleigh scattering, aerosol, ozone, water vapour and oxygen by look-up table",
         "Classify at 16 m and set the quality bits",
@@ -127,6 +127,12 @@ def _placed(placement: Placement) -> str:
         f"corrected in the image ({found.model}) by {int((matches == 'fit').sum())} points matched "
         f"with {found.reference}, measured at {found.accuracy.check_points} others"
     )
+
+
+def _targets(looked: SceneLook) -> str:
+    """Name the kinds of ground that gave evidence of the haze, and the prior."""
+    kinds = [kind for kind, cells in looked.aod.targets.items() if cells]
+    return ", ".join([*kinds, "the prior"])
 
 
 def _auxiliary(seen: Observation, looked: SceneLook) -> dict[str, str]:
@@ -166,6 +172,7 @@ def _provenance(
         "ozone_du": round(float(looked.gas.ozone_du), 1),
         "water_vapour_g_cm2": round(float(looked.gas.water_vapour_g_cm2), 3),
         "aerosol_model": looked.aod.model,
+        "aerosol_target_cells": dict(looked.aod.targets),
         "aerosol_lut": camera_lut(seen.package.camera.name).content_hash,
         "aerosol_source_percent": _aerosol_shares(image),
         "mask_model": {"name": looked.quality.model, "sha256": looked.quality.model_sha256},

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.grid import Grid
-from processing.atmosphere.aod import AodField, AodPrior, climatology, fit_aod
+from processing.atmosphere.aod import AodField, fit_aod
+from processing.atmosphere.cells import CELL_FACTOR
 from processing.atmosphere.gas import GasColumns, gas_climatology
+from processing.atmosphere.prior import AodPrior, climatology
 from processing.calibrate import reflectance_factors, toa_reflectance
 from processing.geometry.angles import AngleField, angle_field
 from processing.geometry.dem import HeightModel
@@ -25,8 +27,6 @@ from processing.sensors import Calibration
 from processing.settings import ProcessSettings
 
 LOOK_M = 32
-AEROSOL_FACTOR = 16
-"""Pixels of the look grid along one side of an aerosol cell: 512 m."""
 
 CALIBRATION_NOTES = {
     "nearest-year": "no calibration table of the year: that of the nearest year was used",
@@ -98,7 +98,7 @@ def look_at(
         resolution_m=LOOK_M,
         saturation_dn=package.camera.saturation_dn,
     )
-    cells = grid.coarsen(AEROSOL_FACTOR)
+    cells = grid.coarsen(CELL_FACTOR)
     field = seen.angles(grid)
     angles = field.on(cells)
     cos_sza = GroundField(cells, np.cos(np.radians(angles.sun_zenith))).on(grid)

@@ -1,6 +1,6 @@
 """Optical depth from dark vegetation: a scene made with 6SV, and scenes that yield nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from catalog.errors import AtmosphereError
 from catalog.grid import Grid
-from processing.atmosphere.aod import AodField, AodPrior, AodSource, climatology, fit_aod
+from processing.atmosphere.aod import AodField, fit_aod
 from processing.atmosphere.darktarget import dark_target_table
 from processing.atmosphere.gas import GasColumns
+from processing.atmosphere.prior import AodPrior, AodSource, climatology
 from processing.atmosphere.sixs import SixsCase, Spectrum, run_sixs
 from processing.geometry.angles import Angles
 
@@ -88,7 +89,8 @@ def _carry(band: int, ground: NDArray[np.float64], aod: NDArray[np.float64]) -> 
 
 
 def test_gradient_is_found_and_beats_the_prior(scene: Scene) -> None:
-    field = scene.fit()
+    """A prior that knows little leaves the field to the cells, on the plants of the table."""
+    field = scene.fit(replace(PRIOR, sigma=0.4))
     truth = scene.aod.reshape(CELLS, 16, CELLS, 16).mean(axis=(1, 3))
     error = field.aod - truth
     assert field.grid == GRID.coarsen(16)
@@ -97,6 +99,12 @@ def test_gradient_is_found_and_beats_the_prior(scene: Scene) -> None:
     assert np.sqrt(np.mean(error**2)) <= 0.5 * np.sqrt(np.mean((truth - PRIOR.aod) ** 2))
     assert np.corrcoef(field.aod[:, 4:-4].mean(axis=0), truth[0, 4:-4])[0, 1] > 0.95
     assert np.mean(np.abs(error) < field.sigma) > 0.5
+
+
+def test_a_firm_prior_draws_the_field_to_itself(scene: Scene) -> None:
+    loose, firm = (scene.fit(replace(PRIOR, sigma=sigma)).mean for sigma in (0.4, 0.05))
+    assert PRIOR.aod < firm < loose
+    assert firm - PRIOR.aod < 0.5 * (loose - PRIOR.aod)
 
 
 def test_cells_say_where_they_come_from(scene: Scene) -> None:

@@ -1,0 +1,198 @@
+"""What each cell says of the haze: one cost over all that is known of its ground.
+
+Three kinds of ground speak: dark vegetation, whose blue follows from its red (``darktarget``);
+stable ground, whose reflectance at this geometry a library predicts; and ground whose recent
+reflectance the archive holds (``surface``). Each gives a departure of what is seen from what is
+expected, in standard deviations, as a function of optical depth. With the prior they add up to ::
+
+    J(aod) = sum_k (m_k(aod) / s_k)^2 + ((aod - aod_prior) / s_prior)^2
+
+of which the lowest point on a grid is found. One step of Gauss and Newton from there over the
+ground's own terms gives what the ground alone says, and how surely: sum (dm_k/daod / s_k)^2 is its
+information. So a ground at its critical reflectance, whose brightness the haze does not change,
+carries no weight, and the prior is not counted once for every cell.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processing.atmosphere.air import Air, Where, band_numbers
+from processing.atmosphere.cells import CellSignals
+from processing.atmosphere.darktarget import DARK_BANDS, dark_target_table, ndvi_of
+from processing.atmosphere.lut import Float32Array, Terms
+from processing.atmosphere.prior import HIGHEST_AOD, AodPrior
+from processing.atmosphere.surface import Expectation
+from processing.sensors import camera
+
+Floats = NDArray[np.float64]
+
+STABLE_BELOW_NM = 700.0
+"""Longer waves see too little haze to be worth their surface's error."""
+_STEP = 0.025
+_NEGATIVE_STEPS = 6
+"""A fit may fall below 0 by the surface's error, or the mean of clear air would be too high."""
+_DEPTHS = np.arange(0.0, HIGHEST_AOD + 0.01, _STEP)
+_GRID = np.arange(-_NEGATIVE_STEPS, _DEPTHS.size) * _STEP
+_SIGNAL_ERROR = 0.01
+"""Relative error of TOA reflectance between bands."""
+_WIDEST_SIGMA = 0.4
+_WORST_MISFIT = 3.0
+"""Root mean square of the departures, in sigma, beyond which the ground is another."""
+_CHUNK_CELLS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the ground of each cell says of the optical depth at 550 nm, float64 (rows, cols).
+
+    ``aod`` and its ``sigma`` are NaN where the ground says nothing; ``shared`` is the part of
+    sigma that is the same error in every cell of the scene. ``cells`` counts the cells in which
+    each kind of ground spoke.
+    """
+
+    aod: Floats
+    sigma: Floats
+    shared: Floats
+    cells: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Departure:
+    """Departures over their sigma along ``_GRID``, (terms, cells, depths); 0 where none speaks.
+
+    ``speaks`` (cells,) tells which cells have this kind of ground; ``shared`` (cells,) is the
+    part of the sigma that is common to the scene, in units of that sigma, None for no part.
+    """
+
+    kind: str
+    values: Float32Array
+    speaks: NDArray[np.bool_]
+    shared: Float32Array | None = None
+
+
+def gather(
+    signals: CellSignals, air: Air, surfaces: Sequence[Expectation], prior: AodPrior
+) -> Evidence:
+    """Ask the ground of every cell.
+
+    Parameters
+    ----------
+    signals
+        What the scene shows on its cells.
+    air
+        The atmosphere over them.
+    surfaces
+        What is expected of the ground at this geometry, from libraries and archives.
+    prior
+        First guess, which decides between several minima of the cost.
+    """
+    aod, sigma, shared = (np.full(signals.shape, np.nan) for _ in range(3))
+    cells: dict[str, int] = {}
+    known = np.isfinite(signals.dark[0])
+    for surface in surfaces:
+        known = known | np.isfinite(surface.reflectance[0] + signals.land[0])
+    rows, cols = np.nonzero(known & air.usable)
+    for first in range(0, rows.size, _CHUNK_CELLS):
+        where = rows[first : first + _CHUNK_CELLS], cols[first : first + _CHUNK_CELLS]
+        departures = [_dark(signals, air, where)]
+        departures += [_expected(signals, air, surface, where) for surface in surfaces]
+        aod[where], sigma[where], shared[where] = _solve(departures, prior)
+        for each in departures:
+            count = np.count_nonzero(each.speaks & np.isfinite(aod[where]))
+            cells[each.kind] = cells.get(each.kind, 0) + int(count)
+    return Evidence(aod, sigma, shared, cells)
+
+
+def _dark(signals: CellSignals, air: Air, where: Where) -> _Departure:
+    """Blue minus the blue expected of dark vegetation; it falls with optical depth."""
+    table = dark_target_table(air.camera_name)
+    signal = signals.dark[:, *where]
+    nodes = air.nodes(where, band_numbers(air.camera_name, DARK_BANDS))
+    ground = air.along_depth(nodes.ground(signal[..., np.newaxis]), _DEPTHS)
+    blue, red, nir = ground
+    expected, own_sigma = table.blue(red, ndvi_of(red, nir))
+    noise = np.hypot(own_sigma, _SIGNAL_ERROR * signal[0][:, np.newaxis])
+    noise = np.hypot(noise, table.site_sigma)
+    departure = (blue - expected) / noise
+    best = np.argmin(np.abs(departure), axis=-1)
+    speaks = np.isfinite(signal[0]) & _at(table.is_dark(red, nir), best)
+    shared = np.float32(table.site_sigma) / noise
+    values = np.where(speaks[:, np.newaxis], departure, 0)[np.newaxis]
+    return _Departure("dark vegetation", _below_zero(values), speaks, _at(shared, best))
+
+
+def _expected(signals: CellSignals, air: Air, surface: Expectation, where: Where) -> _Departure:
+    """TOA reflectance seen minus that above the expected ground, all bands that see haze."""
+    bands = haze_bands(air.camera_name)
+    picked = (np.array(bands)[:, np.newaxis], *where)
+    seen, doubt = signals.land[picked], signals.doubt[picked]
+    ground, sigma = surface.reflectance[picked], surface.sigma[picked]
+    nodes = air.nodes(where, bands)
+    model = air.along_depth(nodes.reflectance(ground[..., np.newaxis]), _DEPTHS)
+    gain = air.along_depth(_gain(nodes, ground[..., np.newaxis]), _DEPTHS)
+    noise = np.hypot(
+        gain * np.hypot(sigma, doubt)[..., np.newaxis], _SIGNAL_ERROR * seen[..., np.newaxis]
+    )
+    departure = (model - seen[..., np.newaxis]) / noise
+    speaks = np.isfinite(departure).all(axis=(0, 2))
+    values = np.where(speaks[:, np.newaxis], departure, 0)
+    return _Departure(surface.kind, _below_zero(values), speaks)
+
+
+def haze_bands(camera_name: str) -> tuple[int, ...]:
+    """Return the positions of the bands in which stable ground shows the haze."""
+    bands = camera(camera_name).bands
+    return tuple(i for i, band in enumerate(bands) if band.center_nm < STABLE_BELOW_NM)
+
+
+def _gain(nodes: Terms, ground: Float32Array) -> Float32Array:
+    """Change of TOA reflectance per change of ground reflectance."""
+    return np.asarray(nodes.transmittance / (1 - nodes.albedo * ground) ** 2)
+
+
+def _at(values: NDArray[Any], index: NDArray[np.intp]) -> NDArray[Any]:
+    """Take one depth of every cell: values (..., cells, depths), index (cells,)."""
+    return np.asarray(values[..., np.arange(index.size), index])
+
+
+def _below_zero(values: Float32Array) -> Float32Array:
+    """Continue values along ``_DEPTHS`` (last axis) as straight lines to ``_GRID``."""
+    steps = np.arange(-_NEGATIVE_STEPS, 0, dtype=np.float32)
+    first, slope = values[..., :1], values[..., 1:2] - values[..., :1]
+    return np.concatenate([first + slope * steps, values], axis=-1).astype(np.float32)
+
+
+def _solve(departures: Sequence[_Departure], prior: AodPrior) -> tuple[Floats, Floats, Floats]:
+    """Return depth, sigma and shared sigma of every cell, NaN where the ground says nothing."""
+    every = np.concatenate([each.values for each in departures])
+    cost = np.sum(every * every, axis=0) + ((_GRID - prior.aod) / prior.sigma) ** 2
+    best = np.clip(np.argmin(cost, axis=-1), 1, _GRID.size - 2)
+    value, slope = _at(every, best), _slope(every, best)
+    information = np.maximum(np.sum(slope * slope, axis=0, dtype=np.float64), 1e-6)
+    step = -np.sum(value * slope, axis=0) / information
+    aod = _GRID[best] + step
+    sigma = information**-0.5
+    shared = _shared_sigma(departures, best) / information
+    terms = np.count_nonzero(slope, axis=0)
+    rest = np.sum((value + slope * step) ** 2, axis=0)
+    good = (sigma < _WIDEST_SIGMA) & (rest <= _WORST_MISFIT**2 * np.maximum(terms - 1, 1))
+    good &= (aod > _GRID[0]) & (aod < HIGHEST_AOD)
+    aod, sigma, shared = (np.where(good, part, np.nan) for part in (aod, sigma, shared))
+    return aod, sigma, shared
+
+
+def _slope(values: Float32Array, best: NDArray[np.intp]) -> Float32Array:
+    return np.asarray((_at(values, best + 1) - _at(values, best - 1)) / np.float32(2 * _STEP))
+
+
+def _shared_sigma(departures: Sequence[_Departure], best: NDArray[np.intp]) -> Floats:
+    """Error that the common part brings into each cell's weighted sum of departures."""
+    total = np.zeros(best.size)
+    for each in departures:
+        if each.shared is not None:
+            total += each.shared * np.abs(_slope(each.values, best).sum(axis=0))
+    return total
