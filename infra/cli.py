@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.errors import GfardError, StoreError
-from infra import cli_database, cli_download, cli_evaluate, cli_versions
+from infra import cli_database, cli_download, cli_evaluate, cli_report, cli_versions
 from infra.parts import Part
 from infra.show import console
 from infra.terminal import (
@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_database.app, name="db")
 app.add_typer(cli_evaluate.app, name="evaluate")
+app.add_typer(cli_report.app, name="report")
 
 Port = Annotated[
     int | None,

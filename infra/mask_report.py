@@ -1,15 +1,14 @@
 """The evaluation of masks for people: tables, and a page with the pictures of every chip."""
 
-import base64
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.product import MASK_COLOURS, MaskClass
+from infra.sheets import Sheet, html_figure, html_page, html_table
 from processing.quality.accuracy import IGNORED
 from processing.quality.chips import Chip
 from processing.quality.evaluate import Evaluation, GroupFigures, Scored
@@ -24,61 +23,6 @@ NAMES = {
     MaskClass.CLOUD: "cloud",
 }
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 84rem; padding: 0 1rem;
-  color: #1c2733; background: #fff; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; } h3 { font-size: 1rem; }
-table { border-collapse: collapse; margin: .5rem 0; }
-caption { text-align: left; font-weight: 600; padding: .4rem 0; }
-th, td { padding: .15rem .9rem .15rem 0; text-align: right; border-top: 1px solid #e3e8ee; }
-th { font-weight: 600; } th.text, td.text { text-align: left; }
-td.best { font-weight: 700; }
-.scroll { overflow-x: auto; }
-.chip { display: flex; flex-wrap: wrap; gap: .8rem; }
-figure { margin: 0; width: 15rem; }
-figure img { width: 100%; image-rendering: pixelated; background: #d9dee4; display: block; }
-figcaption { font-size: .85rem; }
-.key span { display: inline-block; margin-right: 1.2rem; }
-.key i { display: inline-block; width: .9rem; height: .9rem; margin-right: .35rem;
-  border: 1px solid #8895a3; vertical-align: -.1rem; }
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A table: ``rows`` hold text columns first, then figures, None where there is none.
-
-    ``text`` is the number of text columns. ``rivals`` says how rows or columns compete: the best
-    figure of each ``"row"``, or of each run of rows whose text but the last is the same
-    (``"column"``), is marked; ``least`` marks the lowest instead of the highest.
-    """
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str | float | None, ...], ...]
-    text: int
-    rivals: str
-    least: bool = False
-
-    def best(self) -> NDArray[np.bool_]:
-        """Return which figures are best among their rivals, bool (rows, figures)."""
-        values = np.array([row[self.text :] for row in self.rows], float)
-        values = np.where(np.isfinite(values), values if not self.least else -values, -np.inf)
-        marks = np.zeros(values.shape, np.bool_)
-        for group in self._rival_groups():
-            part = values[group]
-            axis = 1 if self.rivals == "row" else 0
-            top = part.max(axis=axis, keepdims=True)
-            marks[group] = (part == top) & np.isfinite(part)
-        return marks
-
-    def _rival_groups(self) -> Iterable[list[int]]:
-        keys = [row[: self.text - 1] if self.rivals == "column" else n for n, row in self._keyed()]
-        return [[n for n, key in enumerate(keys) if key == each] for each in dict.fromkeys(keys)]
-
-    def _keyed(self) -> Iterable[tuple[int, tuple[str | float | None, ...]]]:
-        return enumerate(self.rows)
-
 
 def sheets(evaluation: Evaluation) -> tuple[Sheet, ...]:
     """Lay out all figures of an evaluation, the backends side by side."""
@@ -89,19 +33,17 @@ def sheets(evaluation: Evaluation) -> tuple[Sheet, ...]:
 
 def page(evaluation: Evaluation, title: str) -> str:
     """Return the page: tables, then image, label and masks of every chip, as one HTML text."""
-    tables = "\n".join(_html_table(sheet) for sheet in sheets(evaluation))
+    tables = "\n".join(html_table(sheet) for sheet in sheets(evaluation))
     chips: dict[str, list[Scored]] = {}
     for scored in evaluation.scored:
         chips.setdefault(scored.chip.name, []).append(scored)
     pictures = "\n".join(_html_chip(made) for made in chips.values())
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{escape(title)}</h1>\n<p>{len(chips)} chips, each by "
-        f"{escape(', '.join(evaluation.backends))}. All pixels of a group are counted together, "
-        "but for the means of chips and the boundary F score, which allows 2 pixels.</p>"
-        f"{tables}\n<h2>Chips</h2>{_html_key()}\n{pictures}</body></html>\n"
+    return html_page(
+        title,
+        f"<p>{len(chips)} chips, each by {escape(', '.join(evaluation.backends))}. All pixels of "
+        "a group are counted together, but for the means of chips and the boundary F score, "
+        "which allows 2 pixels.</p>"
+        f"{tables}\n<h2>Chips</h2>{_html_key()}\n{pictures}",
     )
 
 
@@ -149,30 +91,6 @@ def _false_cloud(evaluation: Evaluation) -> Sheet:
     return Sheet(title, ("surface", *evaluation.backends), rows, 1, "row", least=True)
 
 
-def _html_table(sheet: Sheet) -> str:
-    head = "".join(
-        f'<th class="text">{escape(name)}</th>' if n < sheet.text else f"<th>{escape(name)}</th>"
-        for n, name in enumerate(sheet.head)
-    )
-    body = []
-    for row, marks in zip(sheet.rows, sheet.best(), strict=True):
-        cells = [f'<td class="text">{escape(str(value))}</td>' for value in row[: sheet.text]]
-        for value, best in zip(row[sheet.text :], marks, strict=True):
-            cells.append(f"<td{' class=best' if best else ''}>{figure_text(value)}</td>")
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    return (
-        f'<div class="scroll"><table><caption>{escape(sheet.title)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-    )
-
-
-def figure_text(value: str | float | None) -> str:
-    """Return a figure with three decimals, nothing where there is none."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None or not np.isfinite(value) else f"{value:.3f}"
-
-
 def _html_key() -> str:
     entries = (
         f'<span><i style="background: rgb{MASK_COLOURS[value]}"></i>{escape(NAMES[value])}</span>'
@@ -184,8 +102,8 @@ def _html_key() -> str:
 def _html_chip(made: Sequence[Scored]) -> str:
     chip = made[0].chip
     pictures = [
-        _figure(_picture(chip.image), f"{chip.level} reflectance, red, green, blue"),
-        _figure(_mask_picture(_label_classes(chip)), "label"),
+        html_figure(_picture(chip.image), f"{chip.level} reflectance, red, green, blue"),
+        html_figure(_mask_picture(_label_classes(chip)), "label"),
     ]
     for scored in made:
         f1 = {
@@ -193,7 +111,7 @@ def _html_chip(made: Sequence[Scored]) -> str:
             for index, value in enumerate(chip.legend)
             if scored.confusion.counts[index].any()
         }
-        pictures.append(_figure(_mask_picture(scored.mask), _caption(scored.backend, f1)))
+        pictures.append(html_figure(_mask_picture(scored.mask), _caption(scored.backend, f1)))
     return (
         f"<h3>{escape(chip.name)} <small>{escape(chip.group)}, {chip.resolution_m:g} m</small>"
         f'</h3><div class="chip">{"".join(pictures)}</div>'
@@ -203,15 +121,6 @@ def _html_chip(made: Sequence[Scored]) -> str:
 def _caption(backend: str, f1: Mapping[str, float]) -> str:
     figures = ", ".join(f"{name} {value:.2f}" for name, value in f1.items())
     return f"{backend}: F1 {figures}"
-
-
-def _figure(png: bytes, caption: str) -> str:
-    source = base64.b64encode(png).decode()
-    text = escape(caption)
-    return (
-        f'<figure><img src="data:image/png;base64,{source}" alt="{text}">'
-        f"<figcaption>{text}</figcaption></figure>"
-    )
 
 
 def _label_classes(chip: Chip) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.progress import (
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from catalog.download import Outcome
     from infra.demo import DemoReport
     from infra.doctor import Finding
-    from infra.mask_report import Sheet
+    from infra.sheets import Sheet
     from processing.result import SceneResult
 
 console = Console(stderr=True, highlight=False)
@@ -129,18 +129,21 @@ def findings_table(findings: "Sequence[Finding]") -> Table:
 
 def sheet_table(sheet: "Sheet") -> Table:
     """Lay out a table of figures; the best of each comparison is bold."""
-    from infra.mask_report import figure_text
+    from infra.sheets import figure_text
 
     table = Table(title=sheet.title, title_justify="left")
     for n, name in enumerate(sheet.head):
-        table.add_column(name, justify="left" if n < sheet.text else "right")
+        justify: Literal["left", "right"] = "left" if n < sheet.text else "right"
+        table.add_column(name, justify=justify, overflow="fold" if n < sheet.text else "ellipsis")
     before: tuple[object, ...] = ()
     for row, marks in zip(sheet.rows, sheet.best(), strict=True):
         if before and row[0] != before[0]:
             table.add_section()
         names = ("" if row[: n + 1] == before[: n + 1] else str(row[n]) for n in range(sheet.text))
         figures = (
-            f"[bold]{figure_text(value)}[/]" if best else figure_text(value)
+            f"[bold]{figure_text(value, sheet.decimals)}[/]"
+            if best
+            else figure_text(value, sheet.decimals)
             for value, best in zip(row[sheet.text :], marks, strict=True)
         )
         table.add_row(*names, *figures)
