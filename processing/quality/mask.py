@@ -11,7 +11,6 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
-from scipy import ndimage
 
 from catalog.grid import Grid
 from catalog.product import REFLECTANCE_SCALE, MaskClass
@@ -19,8 +18,9 @@ from processing.geometry.angles import AngleField, Angles
 from processing.geometry.field import GroundField
 from processing.geometry.terrain import HiddenGround
 from processing.quality import rules
+from processing.quality.cloudbase import Rays
 from processing.quality.network import MaskModel, Progress, default_model
-from processing.quality.shadows import Rays, dark_ground, match_shadows
+from processing.quality.shadows import grown, shadow_probability
 from processing.sensors import Camera
 
 ANGLE_CELL = 16
@@ -31,10 +31,6 @@ RULES_PRIOR = 1.0
 """Log-odds of cloud that stand in for the network where it is not used."""
 SHADOW_ODDS = 1.2
 """The network's odds of shadow must exceed this: it finds shadow too readily."""
-MATCHED_SHADOW = 0.8
-"""Probability of shadow on dark ground where geometry puts the shadow of a cloud."""
-MATCH_MARGIN = 3
-"""Pixels around a matched shadow in which it may truly lie."""
 ADJACENT_M = 300.0
 """Distance to a cloud up to which a pixel is flagged as adjacent."""
 STRIP_ROWS = 512
@@ -132,7 +128,7 @@ def look(
     chosen = (model or default_model()) if network else None
     unsure = None if saturated is None else _red_alone(saturated, names)
     seen = classify(image, flat, can_snow, _rays(light, grid), chosen, progress, unsure)
-    near = _grown(seen.classes == MaskClass.CLOUD, round(ADJACENT_M / grid.resolution))
+    near = grown(seen.classes == MaskClass.CLOUD, round(ADJACENT_M / grid.resolution))
     return SceneQuality(
         grid,
         seen.cloud,
@@ -192,7 +188,7 @@ def classify(
     cloud = _probability(odds + rules.cloud_evidence(image, can_snow))
     snow = rules.is_snow(image, can_snow)
     water = rules.is_water(image, flat)
-    shadow = _shadow(found, image[3], cloud > 0.5, valid, ~(snow | water), rays)
+    shadow = shadow_probability(found, image[3], cloud > 0.5, valid, ~(snow | water), rays)
     shadow[rules.is_deep_water(image, flat)] = 0
     return Classified(cloud, shadow, _compose(valid, cloud > 0.5, shadow > 0.5, snow, water))
 
@@ -240,38 +236,6 @@ def _rays(light: Angles, grid: Grid) -> Rays:
         ANGLE_CELL,
         grid.resolution,
     )
-
-
-def _shadow(
-    found: NDArray[np.float32],
-    nir: NDArray[np.float32],
-    cloud: NDArray[np.bool_],
-    valid: NDArray[np.bool_],
-    land: NDArray[np.bool_],
-    rays: Rays | None,
-) -> NDArray[np.float32]:
-    """Return the probability of shadow: what the network found, judged and completed by geometry.
-
-    Shadow that no cloud can reach, or that is no darker than its surroundings, is dropped, and
-    so is what looks like water away from matched shadows. Where an object's shadow must lie and
-    the ground is dark, it is added.
-    """
-    dark = dark_ground(nir, valid & land & ~cloud & (found < 0.2))
-    shadow = np.where(dark, found, np.float32(0))
-    if rays is not None:
-        shadows = match_shadows(cloud, dark & (land | (found > 0.5)), valid, rays)
-        # Lakes and deep shadow look alike: there only a cloud's own place for it decides.
-        likely = land | _grown(shadows.matched, MATCH_MARGIN)
-        shadow[~(shadows.reachable & likely)] = 0
-        added = shadows.matched & dark & land
-        shadow[added] = np.maximum(shadow[added], np.float32(MATCHED_SHADOW))
-    return np.where(valid, shadow, np.float32(np.nan))
-
-
-def _grown(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
-    """Return a mask with the pixels up to ``pixels`` away along rows and columns."""
-    square = ndimage.maximum_filter(mask.view(np.uint8), 2 * pixels + 1)
-    return np.asarray(square, np.bool_)
 
 
 def _context(

@@ -1,87 +1,78 @@
-"""Cloud shadows by geometry: where the sun and the view put the shadow of each cloud.
+"""Cloud shadows by geometry: where sun and view put the shadow of each cloud, and where they can.
 
-A cloud with its base ``H`` metres above the ground appears displaced away from the sensor, and
-its shadow lies away from the sun. With azimuths clockwise from north, towards sun and sensor,
-
-    shadow(E, N) = apparent cloud + H tan(view) (sin va, cos va) - H tan(sun) (sin sa, cos sa)
-
-as in python-fmask and FORCE. WFV looks up to 37 degrees off nadir, so the view term is as large
-as the sun's. The base is unknown: for every cloud object heights are tried, and the one whose
-displaced object falls best onto dark ground is kept.
+Each piece of cloud has its base from :mod:`processing.quality.cloudbase`, from which its shadow
+follows. Clouds beyond the edge of the image cast shadows into it too, which nothing can match:
+what is dark and lies where such a shadow could fall is left to the network's word.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
-BASE_HEIGHTS_M = (200.0, 12000.0)
-"""Lowest and highest cloud base that is tried."""
-DARKENING = 0.02
-"""Near-infrared reflectance by which a shadow lies below its surroundings (Fmask, eq. 19)."""
-ACCEPT = 0.3
-"""Share of a displaced cloud that must fall onto dark ground (python-fmask)."""
-BIG_PIXELS = 200
-"""Objects of at least this size may have a base far from that of the scene's other clouds."""
-DOUBT_BIG, DOUBT_SMALL = 0.3, 0.9
-"""Likeness that objects lose at bases far from the usual one."""
-_USUAL_SPREAD = 0.5
+from processing.quality.cloudbase import CloudBases, Rays, cloud_bases
+from processing.quality.darkness import DARKENING, light_loss, share_lost
+
+MATCHED_SHADOW = 0.8
+"""Probability of shadow on dark ground where geometry puts the shadow of a cloud."""
+FRINGE_PIXELS = 1
+"""Pixels around a matched shadow that are shadow too where they are dark."""
+MATCH_MARGIN = 3
+"""Pixels around a matched shadow in which water may truly be shadow."""
 _REACH_RANGE = (0.5, 1.5)
-_SAMPLES = 1500
 _REACH_GROWTH = 2
-_LOWEST_RAY_DEG = 72.0
-"""Zenith of the lowest ray that is followed; below it shadows run for tens of kilometres."""
 _BLOCK = np.ones((3, 3), np.bool_)
 
 
-@dataclass(frozen=True, slots=True)
-class Rays:
-    """How far east and north a shadow moves per metre of cloud base, per cell of the angle grid.
+def shadow_probability(
+    found: NDArray[np.float32],
+    nir: NDArray[np.float32],
+    cloud: NDArray[np.bool_],
+    valid: NDArray[np.bool_],
+    land: NDArray[np.bool_],
+    rays: Rays | None,
+) -> NDArray[np.float32]:
+    """Return the probability of shadow: what a network found, judged and completed by geometry.
 
-    ``east`` and ``north`` are float32 (rows, cols); a cell spans ``cell`` pixels of the image
-    and ``resolution_m`` is the size of such a pixel.
+    Shadow that no cloud can reach, or that is no darker than its surroundings, is dropped, and
+    so is what looks like water away from matched shadows. Where the shadow of a piece of cloud
+    must lie and the ground is dark, it is added.
+
+    Parameters
+    ----------
+    found
+        Probability of shadow by a network, float32 (rows, cols), 0 everywhere without one.
+    nir
+        TOA reflectance in the near infrared (rows, cols) float32, NaN = no data.
+    cloud, valid, land
+        Cloud, pixels with data, and those that look like neither water nor snow, (rows, cols).
+    rays
+        Displacement of shadows; None where sun and view are unknown.
+
+    Returns
+    -------
+    ndarray of float32
+        (rows, cols), 0-1, NaN = no data.
     """
-
-    east: NDArray[np.float32]
-    north: NDArray[np.float32]
-    cell: int
-    resolution_m: float
-
-    @classmethod
-    def of(
-        cls,
-        sun: tuple[NDArray[np.float32], NDArray[np.float32]],
-        view: tuple[NDArray[np.float32], NDArray[np.float32]],
-        cell: int,
-        resolution_m: float,
-    ) -> "Rays":
-        """Return the rays of (azimuth, zenith) of sun and view, degrees, float32 (rows, cols)."""
-        (sun_east, sun_north), (view_east, view_north) = _slope(*sun), _slope(*view)
-        return cls(view_east - sun_east, view_north - sun_north, cell, resolution_m)
-
-    def pixels_per_metre(
-        self, row: NDArray[np.integer], col: NDArray[np.integer]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return rows (southwards) and columns that a shadow moves per metre at image pixels."""
-        at = row // self.cell, col // self.cell
-        return -self.north[at] / self.resolution_m, self.east[at] / self.resolution_m
-
-    def heights(self) -> NDArray[np.float64]:
-        """Return the bases to try, metres; the shadow moves by about a pixel between two."""
-        length = float(np.nanmedian(np.hypot(self.east, self.north)))
-        step = self.resolution_m / max(length, 0.05)
-        return np.arange(BASE_HEIGHTS_M[0], BASE_HEIGHTS_M[1] + step, step)
+    loss = light_loss(nir, valid & land & ~cloud & (found < 0.2))
+    dark = loss > DARKENING
+    shadow = np.where(dark, found, np.float32(0))
+    if rays is not None:
+        ground = land | (found > 0.5)
+        shadows = match_shadows(cloud, share_lost(nir, loss), ground, valid, rays)
+        # Lakes and deep shadow look alike: there only a cloud's own place for it decides.
+        likely = land | grown(shadows.matched, MATCH_MARGIN)
+        shadow[~(shadows.reachable & likely)] = 0
+        added = grown(shadows.matched, FRINGE_PIXELS) & dark & land
+        shadow[added] = np.maximum(shadow[added], np.float32(MATCHED_SHADOW))
+    return np.where(valid, shadow, np.float32(np.nan))
 
 
-def _slope(
-    azimuth_deg: NDArray[np.float32], zenith_deg: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return eastward and northward run per metre of height towards a direction."""
-    run = np.tan(np.radians(np.clip(zenith_deg, 0, _LOWEST_RAY_DEG)))
-    azimuth = np.radians(azimuth_deg)
-    return run * np.sin(azimuth), run * np.cos(azimuth)
+def grown(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
+    """Return a mask with the pixels up to ``pixels`` away along rows and columns."""
+    square = ndimage.maximum_filter(mask.view(np.uint8), 2 * pixels + 1)
+    return np.asarray(square, np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,190 +87,53 @@ class Shadows:
     reachable: NDArray[np.bool_]
 
 
-def dark_ground(nir: NDArray[np.float32], clear: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return ground that is darker in the near infrared than all paths out of it.
-
-    Parameters
-    ----------
-    nir
-        TOA reflectance (rows, cols) float32, NaN = no data.
-    clear
-        Land that is surely neither cloud nor water; sets the level beyond the image edge at its
-        17.5 % quantile.
-
-    Returns
-    -------
-    ndarray of bool
-        Pixels more than ``DARKENING`` below the level to which a flood from outside fills them.
-    """
-    valid = np.isfinite(nir)
-    level = np.quantile(nir[clear], 0.175) if clear.any() else np.float32(0)
-    floor = np.where(valid, nir, level).astype(np.float32)
-    water = np.full(floor.shape, np.inf, np.float32)
-    edge = np.maximum(floor, np.float32(level))
-    for side in (np.s_[0, :], np.s_[-1, :], np.s_[:, 0], np.s_[:, -1]):
-        water[side] = edge[side]
-    water[~valid] = level
-    _flood(floor, water)
-    return np.asarray(valid & (water - floor > DARKENING))
-
-
-@njit(cache=True)
-def _flood(floor: NDArray[np.float32], water: NDArray[np.float32]) -> None:
-    """Lower ``water`` in place to the least level at which every pixel drains to the outside.
-
-    Reconstruction by erosion with forward and backward sweeps (Vincent 1993), 4 neighbours.
-    """
-    rows, cols = floor.shape
-    changed = True
-    while changed:
-        changed = False
-        for r in range(rows):
-            for c in range(cols):
-                low = water[r, c]
-                if r > 0:
-                    low = min(low, water[r - 1, c])
-                if c > 0:
-                    low = min(low, water[r, c - 1])
-                low = max(low, floor[r, c])
-                if low < water[r, c]:
-                    water[r, c] = low
-                    changed = True
-        for r in range(rows - 1, -1, -1):
-            for c in range(cols - 1, -1, -1):
-                low = water[r, c]
-                if r < rows - 1:
-                    low = min(low, water[r + 1, c])
-                if c < cols - 1:
-                    low = min(low, water[r, c + 1])
-                low = max(low, floor[r, c])
-                if low < water[r, c]:
-                    water[r, c] = low
-                    changed = True
-
-
 def match_shadows(
     cloud: NDArray[np.bool_],
-    dark: NDArray[np.bool_],
+    lost: NDArray[np.float32],
+    ground: NDArray[np.bool_],
     valid: NDArray[np.bool_],
     rays: Rays,
 ) -> Shadows:
-    """Find the shadow of every cloud object.
+    """Find the shadow of every cloud.
 
     Parameters
     ----------
-    cloud, dark, valid
-        Cloud, candidate ground and pixels with data, each bool (rows, cols).
+    cloud
+        Cloud, bool (rows, cols).
+    lost
+        Share of light that each pixel lacks, float32 (rows, cols), 0-1.
+    ground
+        Ground on which a shadow would show, bool (rows, cols): no water, no shadow of relief.
+    valid
+        Pixels with data, bool (rows, cols).
     rays
         Displacement per metre of cloud base.
 
     Returns
     -------
     Shadows
-        An object may have any base, but needs the better match the farther that is from the
-        base of most; what can be reached follows from the bases found.
+        A piece of cloud below which nothing is darker than around it casts none. What can be
+        reached follows from the bases found.
     """
-    labels, count = ndimage.label(cloud, _BLOCK)
+    found = cloud_bases(cloud, lost, ground & valid, rays)
     heights = rays.heights()
-    if count == 0:
+    if not found.base_m.size:
         return Shadows(np.zeros_like(cloud), _reachable(cloud, valid, rays, heights))
-    row, col = np.nonzero(labels)
-    owner = labels[row, col] - 1
-    size = np.bincount(owner, minlength=count)
-    sample = _sample(owner, size)
-    pixels = row[sample], col[sample], owner[sample]
-    likeness = _likeness(pixels, count, heights, dark & ~cloud, valid & ~cloud, rays)
-    base = _choose(likeness, size, heights)
-    keep = np.isfinite(base[owner])
-    if not keep.any():
-        return Shadows(np.zeros_like(cloud), _reachable(cloud, valid, rays, heights))
-    matched = _cast(row[keep], col[keep], base[owner[keep]], cloud.shape, rays)
     # Rounding leaves pinholes where the rays spread apart.
-    matched = ndimage.binary_closing(matched, _BLOCK)
-    low, high = np.nanpercentile(base, (10, 90)) * _REACH_RANGE
-    seen = heights[(heights >= low) & (heights <= high)]
-    return Shadows(matched & valid & ~cloud, _reachable(cloud, valid, rays, seen))
+    matched = ndimage.binary_closing(_cast(found, cloud.shape, rays), _BLOCK)
+    low, high = np.percentile(found.base_m, (10, 90)) * _REACH_RANGE
+    usual = heights[(heights >= low) & (heights <= high)]
+    return Shadows(matched & valid & ~cloud, _reachable(cloud, valid, rays, usual))
 
 
-def _sample(owner: NDArray[np.integer], size: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Return indices of at most about ``_SAMPLES`` pixels of each object, evenly spread."""
-    order = np.argsort(owner, kind="stable")
-    starts = np.cumsum(size) - size
-    rank = np.arange(owner.size) - np.repeat(starts, size)
-    stride = np.maximum(size // _SAMPLES, 1)
-    kept: NDArray[np.integer] = order[rank % np.repeat(stride, size) == 0]
-    return kept
-
-
-def _likeness(
-    pixels: tuple[NDArray[np.integer], NDArray[np.integer], NDArray[np.integer]],
-    count: int,
-    heights: NDArray[np.float64],
-    dark: NDArray[np.bool_],
-    free: NDArray[np.bool_],
-    rays: Rays,
-) -> NDArray[np.float64]:
-    """Return the share of each displaced object on dark ground, (heights, objects).
-
-    Objects of which less than half is still in sight count as unlike, for there is little to
-    judge by.
-    """
-    row, col, owner = pixels
-    down, right = rays.pixels_per_metre(row, col)
-    total = np.bincount(owner, minlength=count)
-    result = np.zeros((heights.size, count))
-    for index, height in enumerate(heights):
-        inside, at = _displaced(row, col, height * down, height * right, dark.shape)
-        here = owner[inside]
-        hits = np.bincount(here, dark[at], count)
-        seen = np.bincount(here, free[at], count)
-        result[index] = np.where(seen > 0.5 * total, hits / np.maximum(seen, 1), 0)
-    return result
-
-
-def _displaced(
-    row: NDArray[np.integer],
-    col: NDArray[np.integer],
-    down: NDArray[np.floating],
-    right: NDArray[np.floating],
-    shape: tuple[int, int],
-) -> tuple[NDArray[np.bool_], tuple[NDArray[np.integer], NDArray[np.integer]]]:
-    """Return which displaced pixels stay inside the image, and where those are."""
-    to_row = np.rint(row + down).astype(np.intp)
-    to_col = np.rint(col + right).astype(np.intp)
-    inside = (to_row >= 0) & (to_row < shape[0]) & (to_col >= 0) & (to_col < shape[1])
-    return inside, (to_row[inside], to_col[inside])
-
-
-def _choose(
-    likeness: NDArray[np.float64], size: NDArray[np.integer], heights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the base of each object in metres, NaN where none is accepted.
-
-    Clouds of one scene mostly share a base. The usual one is where the likeness of all objects,
-    weighted by their extent, is highest; the doubt that other bases meet grows from there.
-    """
-    together = ndimage.gaussian_filter1d(likeness @ np.sqrt(size), 2)
-    usual = heights[together.argmax()]
-    unusual = 1 - np.exp(-0.5 * (np.log(heights / usual) / _USUAL_SPREAD) ** 2)
-    doubt = np.where(size >= BIG_PIXELS, DOUBT_BIG, DOUBT_SMALL)
-    top = (likeness * (1 - doubt * unusual[:, None])).argmax(axis=0)
-    accepted = np.take_along_axis(likeness, top[None], 0)[0] > ACCEPT
-    return np.where(accepted, heights[top], np.nan)
-
-
-def _cast(
-    row: NDArray[np.integer],
-    col: NDArray[np.integer],
-    base: NDArray[np.float64],
-    shape: tuple[int, int],
-    rays: Rays,
-) -> NDArray[np.bool_]:
+def _cast(found: CloudBases, shape: tuple[int, int], rays: Rays) -> NDArray[np.bool_]:
     """Return the shadow of cloud pixels with known base, bool (rows, cols)."""
-    down, right = rays.pixels_per_metre(row, col)
-    _, at = _displaced(row, col, base * down, base * right, shape)
+    down, right = rays.pixels_per_metre(found.row, found.col)
+    row = np.rint(found.row + found.base_m * down).astype(np.intp)
+    col = np.rint(found.col + found.base_m * right).astype(np.intp)
+    inside = (row >= 0) & (row < shape[0]) & (col >= 0) & (col < shape[1])
     shadow = np.zeros(shape, np.bool_)
-    shadow[at] = True
+    shadow[row[inside], col[inside]] = True
     return shadow
 
 
