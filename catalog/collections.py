@@ -7,7 +7,14 @@ from typing import Any
 import orjson
 
 from catalog.item import STAC_VERSION, asset_entry, document_entry, extension
-from catalog.product import COLLECTIONS, GEOMETRY, RESOLUTION_M, TILE_PIXELS, asset_specs
+from catalog.product import (
+    COLLECTIONS,
+    GEOMETRY,
+    RESOLUTION_M,
+    TILE_PIXELS,
+    asset_specs,
+    uncertainty_specs,
+)
 from catalog.renders import RENDERS
 
 GRID_RULE = (
@@ -60,7 +67,7 @@ def _data(name: str) -> bytes:
 
 
 def _collection(satellite: str, name: str, text: Mapping[str, Any]) -> dict[str, Any]:
-    specs = asset_specs(satellite)
+    specs = (*asset_specs(satellite), *uncertainty_specs(satellite))
     return {
         "type": "Collection",
         "stac_version": STAC_VERSION,

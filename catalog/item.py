@@ -25,6 +25,7 @@ from catalog.product import (
     ItemId,
     MaskClass,
     asset_specs,
+    uncertainty_specs,
 )
 
 STAC_VERSION = "1.1.0"
@@ -207,7 +208,7 @@ def build_item(facts: ItemFacts, assets: Sequence[AssetFile]) -> dict[str, Any]:
         An asset of the contract is missing or unknown, or the bands are not the satellite's.
     """
     files = {file.key: file for file in assets}
-    specs = asset_specs(facts.id.satellite)
+    specs = _specs(facts.id.satellite, files)
     _check(facts, specs, files)
     extensions = list(_ITEM_EXTENSIONS)
     if facts.geometric is not None:
@@ -299,6 +300,12 @@ def asset_entry(
 def document_entry(spec: DocumentSpec) -> dict[str, Any]:
     """Return what an asset that is no raster says, the same in items and in ``item_assets``."""
     return {"type": spec.media_type, "title": spec.title, "roles": list(spec.roles)}
+
+
+def _specs(satellite: str, files: Mapping[str, AssetFile]) -> tuple[AssetSpec, ...]:
+    """Return the assets of the contract, and those on request that were made."""
+    wished = (spec for spec in uncertainty_specs(satellite) if spec.key in files)
+    return (*asset_specs(satellite), *wished)
 
 
 def _check(facts: ItemFacts, specs: Sequence[AssetSpec], files: Mapping[str, AssetFile]) -> None:

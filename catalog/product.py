@@ -5,7 +5,7 @@ Band centres and widths belong to the camera and live in ``processing.sensors``.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import IntEnum
 from typing import Literal, Self
@@ -213,6 +213,20 @@ def asset_specs(satellite: str) -> tuple[AssetSpec, ...]:
              "land-water", "terrain-shadow", "terrain-occlusion"), "nearest",
         ),
     )  # fmt: skip
+
+
+def uncertainty_specs(satellite: str) -> tuple[AssetSpec, ...]:
+    """Return the assets that an item of ``satellite`` has on request: one sigma of AOD and SR."""
+    of = {spec.key: spec for spec in asset_specs(satellite)}
+    return tuple(
+        replace(
+            of[key],
+            key=f"{key}_uncertainty",
+            title=f"{of[key].title}, one standard deviation",
+            roles=("metadata", "uncertainty"),
+        )
+        for key in ("AOD", "SR")
+    )
 
 
 _ID = re.compile(

@@ -187,6 +187,12 @@ def process(
             help="Make degraded products where the reference cannot tell the accuracy.",
         ),
     ] = False,
+    uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--uncertainty", help="Also write one sigma of optical depth and surface reflectance."
+        ),
+    ] = False,
     version: Annotated[
         str | None,
         typer.Option(help="Processing version in the products' names.", show_default="000001"),
@@ -205,7 +211,9 @@ def process(
     from processing.pipeline import produce
     from processing.result import Status
 
-    options = read_process_settings(version, allow_unverified=allow_unverified)
+    options = read_process_settings(
+        version, allow_unverified=allow_unverified, uncertainty=uncertainty
+    )
     target = FolderStore(store or read_settings().store)
     failed = False
     for package in packages:

@@ -41,4 +41,7 @@ class ProcessSettings(BaseSettings):
     allow_unverified: bool = Field(
         False, description="make degraded products of scenes that no reference can vouch for"
     )
+    uncertainty: bool = Field(
+        False, description="also write one sigma of optical depth and surface reflectance"
+    )
     network: bool = Field(True, description="use the cloud network beside the rules")

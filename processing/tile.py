@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.grid import Grid, Tile
-from catalog.product import REFLECTANCE_SCALE, MaskClass, asset_specs
+from catalog.product import REFLECTANCE_SCALE, MaskClass, asset_specs, uncertainty_specs
 from processing.atmosphere.correct import Coefficients, coefficients, surface_reflectance
+from processing.atmosphere.prior import HIGHEST_AOD
+from processing.atmosphere.uncertainty import CONFUSED_WITH, reflectance_uncertainty
 from processing.calibrate import toa_encoded
 from processing.geometry.angles import AngleField
 from processing.geometry.field import GroundField
@@ -27,7 +29,7 @@ CELL_PIXELS = 64
 
 @dataclass(frozen=True, slots=True)
 class TileImage:
-    """The six assets of one tile over the window that the scene covers.
+    """The assets of one tile over the window that the scene covers.
 
     ``arrays`` maps asset keys to encoded integers, (bands, rows, cols) or (rows, cols);
     ``row`` and ``col`` place them in the tile.
@@ -51,7 +53,8 @@ class TileImage:
     def write(self, folder: Path, item_id: str) -> dict[str, Path]:
         """Write every asset and the thumbnail into ``folder``; return the files by key."""
         files: dict[str, Path] = {}
-        for spec in asset_specs(item_id[:3]):
+        specs = (*asset_specs(item_id[:3]), *uncertainty_specs(item_id[:3]))
+        for spec in (spec for spec in specs if spec.key in self.arrays):
             files[spec.key] = folder / f"{item_id}.{spec.key}.tiff"
             write_cog(
                 files[spec.key], self.arrays[spec.key], spec, self.tile.grid, self.row, self.col
@@ -101,7 +104,9 @@ def _assets(
     cells = frame.coarsen(CELL_PIXELS)
     sun_zenith = GroundField(cells, field.on(cells).sun_zenith).on(frame)
     toa = toa_encoded(ortho.dn, seen.factors, np.cos(np.radians(sun_zenith)))
-    sr, clamped = surface_reflectance(toa, frame, _coefficients(seen, looked, cells, field))
+    air = _Air(seen, looked, cells, field)
+    best = air.coefficients()
+    sr, clamped = surface_reflectance(toa, frame, best)
     valid = toa[0] != 0
     aod = looked.aod.on(frame)
     source = looked.aod.source_on(frame)
@@ -117,28 +122,52 @@ def _assets(
         aerosol_source=source,
         low_sun=sun_zenith > settings.low_sun_deg,
     )
-    return {
+    arrays: dict[str, NDArray[np.unsignedinteger]] = {
         "angle": np.where(valid, field.encoded(frame), 0).astype(np.uint16),
         "TOA": toa,
-        "AOD": np.where(valid, np.clip(np.rint(aod / REFLECTANCE_SCALE), 1, 65535), 0).astype(
-            np.uint16
-        ),
+        "AOD": _encoded(aod, valid),
         "SR": sr,
         "mask": mask,
         "qa": qa,
     }
+    if settings.uncertainty:
+        arrays["AOD_uncertainty"] = _encoded(looked.aod.sigma_on(frame), valid)
+        arrays["SR_uncertainty"] = reflectance_uncertainty(
+            toa,
+            sr,
+            frame,
+            best=best,
+            hazier=air.coefficients(sigmas=1.0),
+            other_model=air.coefficients(CONFUSED_WITH[looked.aod.model]),
+        )
+    return arrays
 
 
-def _coefficients(
-    seen: Observation, looked: SceneLook, cells: Grid, field: AngleField
-) -> Coefficients:
-    """Return the atmosphere over the cells of a tile."""
-    return coefficients(
-        seen.package.camera.name,
-        looked.aod.model,
-        looked.gas,
-        angles=field.on(cells),
-        aod=looked.aod.on(cells),
-        heights=seen.heights.on(cells),
-        cgrid=cells,
-    )
+def _encoded(depth: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """Return optical depths in steps of 0.0001, 0 where not valid."""
+    steps = np.clip(np.rint(depth / REFLECTANCE_SCALE), 1, 65535)
+    return np.where(valid, steps, 0).astype(np.uint16)
+
+
+@dataclass(frozen=True, slots=True)
+class _Air:
+    """The atmosphere over the cells of a tile."""
+
+    seen: Observation
+    looked: SceneLook
+    cells: Grid
+    field: AngleField
+
+    def coefficients(self, model: str | None = None, *, sigmas: float = 0.0) -> Coefficients:
+        """Return inversion coefficients, also of another aerosol or optical depth."""
+        fit = self.looked.aod
+        aod = fit.on(self.cells) + np.float32(sigmas) * fit.sigma_on(self.cells)
+        return coefficients(
+            self.seen.package.camera.name,
+            model or fit.model,
+            self.looked.gas,
+            angles=self.field.on(self.cells),
+            aod=np.minimum(aod, np.float32(HIGHEST_AOD)),
+            heights=self.seen.heights.on(self.cells),
+            cgrid=self.cells,
+        )

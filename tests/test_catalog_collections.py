@@ -26,8 +26,10 @@ def test_collection_is_valid(stac_schemas: Path, name: str) -> None:
 @pytest.mark.parametrize("camera", ["GF1WFV2", "GF6WFV"])
 def test_items_say_the_same_of_their_assets(camera: str) -> None:
     item = document(facts(camera))
-    for key, common in BY_ID[item["collection"]]["item_assets"].items():
-        asset = item["assets"][key]
+    common_to_items = BY_ID[item["collection"]]["item_assets"]
+    assert set(item["assets"]) <= set(common_to_items)
+    for key, asset in item["assets"].items():
+        common = common_to_items[key]
         for field in ("type", "data_type", "nodata", "raster:scale", "unit", "roles"):
             assert asset.get(field) == common.get(field) or field not in common
         names = [band["name"] for band in common.get("bands", [])]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 
 from catalog.check import check
 from catalog.product import ItemId
@@ -79,6 +80,25 @@ def test_a_scene_is_done_and_a_rerun_is_harmless(cloudy: Simulated, tmp_path: Pa
     assert stored == list(first.items)
     assert first.to_dict()["status"] == "done"
     assert {"open", "locate", "look", "tiles", "write", "wall"} <= set(first.timings)
+
+
+def test_uncertainties_are_assets_on_request(cloudy: Simulated, tmp_path: Path) -> None:
+    result = _produce(cloudy, tmp_path, uncertainty=True)
+    (stored,) = FolderStore(tmp_path).items()
+    assert str(stored.id) in result.items
+    assert check(tmp_path) == []
+    folder = tmp_path / stored.relative
+    images = {}
+    for key in ("AOD", "AOD_uncertainty", "SR", "SR_uncertainty"):
+        with rasterio.open(folder / stored.item["assets"][key]["href"]) as raster:
+            images[key] = raster.read(out_shape=(raster.count, 429, 429)) * raster.scales[0]
+    for key in ("AOD", "SR"):
+        sigma = images[f"{key}_uncertainty"]
+        assert ((sigma > 0) == (images[key] > 0)).all()
+    assert 0.02 < np.median(images["AOD_uncertainty"][images["AOD"] > 0]) < 0.3
+    clear = images["SR"][3] > 0.2
+    share = images["SR_uncertainty"][3][clear] / images["SR"][3][clear]
+    assert 0.04 < np.median(share) < 0.1
 
 
 def test_clouds_beyond_the_limit_reject_the_scene(cloudy: Simulated, tmp_path: Path) -> None:
