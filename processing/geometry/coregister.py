@@ -18,7 +18,7 @@ from catalog.product import RESOLUTION_M
 from processing.geometry.dem import HeightModel
 from processing.geometry.footprint import Part
 from processing.geometry.gate import Accuracy, AccuracyClass, cells_of, measure
-from processing.geometry.matching import match_chips
+from processing.geometry.matching import match_chips, worth_matching
 from processing.geometry.ortho import coarse_scene
 from processing.geometry.refine import (
     Frame,
@@ -65,7 +65,7 @@ _MOST_SITES: Final = 2400
 _RATIO: Final = 1.4
 _TOLERANCE_PX: Final = 0.8
 _SATURATED: Final = 0.05
-_MISSING: Final = 0.02
+_CLOUDY: Final = 0.5
 _BLOCKS: Final = 8
 
 Progress = Callable[[str], None]
@@ -120,6 +120,7 @@ def coregister(
     *,
     band_index: int,
     saturation_dn: int | None = None,
+    cloud_dn: float | None = None,
     progress: Progress = _silent,
 ) -> Registration:
     """Find the correction that brings a scene onto a reference.
@@ -136,6 +137,9 @@ def coregister(
         Band of the scene to compare, from 0.
     saturation_dn
         Count from which a pixel is saturated; None does not look.
+    cloud_dn
+        Count from which a pixel of that band is cloud; None does not look. Cloud that stays
+        unseen, also that of the reference, makes false matches, which stand alone and go.
     progress
         Called with the name of each step.
 
@@ -157,7 +161,7 @@ def coregister(
         for image, correction in zip(images, corrections, strict=True)
     ]
     progress("matching points at 16 m")
-    points = _fine_pass(images, terrain, reference, frame, saturation_dn or 0)
+    points = _fine_pass(images, terrain, reference, frame, (saturation_dn or 0, cloud_dn))
     return _settle(points, frame, reference)
 
 
@@ -223,15 +227,17 @@ def _fine_pass(
     terrain: Terrain,
     reference: Reference,
     frame: Frame,
-    saturation_dn: int,
+    limits: tuple[int, float | None],
 ) -> TiePoints:
     """Match chips all over the scene at its own resolution."""
     area = frame.shape[0] * frame.shape[1]
     step = min(_STEP_PX, max(_LEAST_STEP_PX, math.sqrt(area / _LEAST_SITES)))
     step = max(step, math.sqrt(area / _MOST_SITES))
     sites = sites_over(images, terrain, step=step, size=_SIZE)
+    saturation_dn, cloud_dn = limits
     scene, saturated = scene_chips(images, terrain, sites, saturation_dn)
-    sound = (saturated < _SATURATED) & (np.isnan(scene).mean((1, 2)) < _MISSING)
+    cloud = (scene >= (np.inf if cloud_dn is None else cloud_dn)).mean((1, 2))
+    sound = worth_matching(scene) & (saturated < _SATURATED) & (cloud < _CLOUDY)
     sites, scene = sites.subset(sound), scene[sound]
     shifts = match_chips(scene, reference_chips(reference, terrain.fine, sites, _SEARCH))
     near = np.hypot(shifts.down, shifts.right) < _REACH_PX

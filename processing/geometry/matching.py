@@ -1,10 +1,10 @@
 """Displacement between pairs of image chips, to a fraction of a pixel and in batches.
 
 Each chip of a scene is looked for in a larger chip of a reference: normalised cross-correlation
-of gradient magnitudes, which other seasons, bands and lights leave alike, finds the whole pixel;
-phase correlation of the aligned pair (Kuglin and Hines 1975) the fraction. Its cross-power
-spectrum is limited by a Gaussian, so that the peak is a Gaussian too and a parabola through its
-logarithm finds the top. A peak that hardly rises above the next one is no match.
+of edges, which other seasons, bands and lights leave alike, finds the whole pixel; phase
+correlation of the aligned pair (Kuglin and Hines 1975) the fraction. Its cross-power spectrum is
+limited by a Gaussian, so that the peak is a Gaussian too and a parabola through its logarithm
+finds the top. A peak that hardly rises above the next one is no match.
 """
 
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ _LEAST_VALID: Final = 0.98
 _RAMP: Final = 0.35
 """Share of a chip's side over which the window rises, at either end."""
 _TINY: Final = 1e-12
+_SAMPLE: Final = 4
+_FLAT: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Shifts:
     correlation: Floats
 
 
-def match_chips(scene: Chips, reference: Chips, *, least_texture: float = 0.0) -> Shifts:
+def match_chips(scene: Chips, reference: Chips) -> Shifts:
     """Find each chip of a scene in the reference chip of the same index.
 
     Parameters
@@ -54,8 +56,6 @@ def match_chips(scene: Chips, reference: Chips, *, least_texture: float = 0.0) -
     reference
         Shape (n, size + 2 search, size + 2 search), float32 in any unit, NaN = no data; both
         have the same middle and pixel size.
-    least_texture
-        Standard deviation of a scene chip below which nothing is looked for.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def match_chips(scene: Chips, reference: Chips, *, least_texture: float = 0.0) -
     """
     count = len(scene)
     shifts = Shifts(*(np.zeros(count) for _ in range(4)))
-    usable = _usable(scene) & _usable(reference) & (_spread(scene) > least_texture)
+    usable = worth_matching(scene) & worth_matching(reference)
     for batch in np.array_split(np.flatnonzero(usable), max(1, -(-int(usable.sum()) // _BATCH))):
         if batch.size:
             _match_batch(scene, reference, batch, shifts)
@@ -75,7 +75,7 @@ def _match_batch(scene: Chips, reference: Chips, batch: NDArray[np.intp], out: S
     """Fill the shifts of some pairs."""
     size = scene.shape[1]
     search = (reference.shape[1] - size) // 2
-    small, large = gradient(_filled(scene[batch])), gradient(_filled(reference[batch]))
+    small, large = edges(_filled(scene[batch])), edges(_filled(reference[batch]))
     aligned = np.empty_like(small)
     whole = np.empty((2, len(batch)), np.intp)
     for k, (template, image) in enumerate(zip(small, large, strict=True)):
@@ -111,14 +111,33 @@ def phase_shift(first: Chips, second: Chips) -> tuple[Floats, Floats, Floats]:
     return _peaks(surface)
 
 
-def gradient(chips: Chips) -> Chips:
-    """Return the magnitude of the gradient (Scharr) of chips (n, rows, cols)."""
+def edges(chips: Chips) -> Chips:
+    """Return the strength of edges, 0 to 1, in chips (n, rows, cols).
+
+    The magnitude of the gradient (Scharr) over itself plus its median in the chip: the edge of a
+    cloud then counts little more than that of a field.
+    """
     out = np.empty_like(chips)
     for chip, made in zip(chips, out, strict=True):
         across = cv2.Scharr(chip, cv2.CV_32F, 1, 0)
         down = cv2.Scharr(chip, cv2.CV_32F, 0, 1)
         cv2.magnitude(across, down, made)
+        made /= made + np.float32(np.median(made)) + np.float32(_TINY)
     return out
+
+
+def worth_matching(chips: Chips) -> NDArray[np.bool_]:
+    """Tell which chips (n, size, size) show enough: no gaps, and texture.
+
+    Water, fog and all else that varies less than a tenth of what most chips do is flat.
+    """
+    full: NDArray[np.bool_] = np.isfinite(chips).mean((1, 2)) >= _LEAST_VALID
+    if not full.any():
+        return full
+    sample = _filled(chips[full][:, ::_SAMPLE, ::_SAMPLE])
+    spread = sample.std((1, 2))
+    full[full] = spread > max(_FLAT * float(np.median(spread)), _TINY)
+    return full
 
 
 def _peaks(surface: NDArray[np.float32]) -> tuple[Floats, Floats, Floats]:
@@ -161,19 +180,6 @@ def _band_limit(size: int) -> NDArray[np.float32]:
     down, right = scipy.fft.fftfreq(size), scipy.fft.rfftfreq(size)
     square = down[:, None] ** 2 + right[None, :] ** 2
     return np.exp(-square / (2.0 * _BAND_LIMIT**2)).astype(np.float32)
-
-
-def _usable(chips: Chips) -> NDArray[np.bool_]:
-    """Tell which chips hold values nearly everywhere."""
-    usable: NDArray[np.bool_] = np.isfinite(chips).mean((1, 2)) >= _LEAST_VALID
-    return usable
-
-
-def _spread(chips: Chips) -> Floats:
-    """Return the standard deviation of the values of each chip."""
-    values = np.where(np.isfinite(chips), chips, 0.0).astype(np.float64)
-    spread: Floats = values.std((1, 2))
-    return spread
 
 
 def _filled(chips: Chips) -> Chips:

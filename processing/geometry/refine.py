@@ -3,8 +3,9 @@
 Rows and columns that matches ask for beyond those of the RPC are modelled in the image (Grodecki
 and Dial, PE&RS 69, 2003, 59): a bias; a drift, which adds a change with the line, that is with
 time; or an affine. The parts of a scene share attitude and orbit, so one model serves them all
-in a frame common to them; beside it each part may have an offset of its own, which is held
-towards zero, so that points without number or spread cannot tear the seams.
+in a frame common to them and the seams stay closed. Only where the parts' points are apart from
+it by more than match noise and wobble explain has each part an offset of its own beside it,
+which is held towards zero.
 """
 
 from collections.abc import Sequence
@@ -19,15 +20,19 @@ from scipy.spatial import cKDTree
 from processing.geometry.gate import LEAST_CELLS, cells_of
 from processing.geometry.rpc import Floats, ImageCorrection
 
-_BIAS_BELOW: Final = 30
-_DRIFT_BELOW: Final = 80
+_BIAS_BELOW: Final = 10
+_DRIFT_BELOW: Final = 30
 _TRIALS: Final = 600
 _TUKEY: Final = 4.685
 _ROUNDS: Final = 5
 _MAD: Final = 1.4826
+_RAYLEIGH: Final = 1.1774
+"""Median distance from the middle of a normal distribution of deviation 1 along either axis."""
 _NEIGHBOURS: Final = 8
 _PART_WEIGHT: Final = 0.3
 """Noise of a match over the offset that a part may be expected to have."""
+_PART_APART_PX: Final = 0.3
+"""Distance of a part's median from the common model at which parts have offsets of their own."""
 
 
 class Model(StrEnum):
@@ -117,18 +122,17 @@ def fit(
     if model is Model.NONE or not len(demand.row):
         return (ImageCorrection(),) * parts
     base = _design(demand, frame, model)
-    solution = np.zeros((base.shape[1] + parts, 2))
-    solution[: base.shape[1]] = _sampled(base, demand.moves, tolerance_px)
-    own = np.eye(parts)[demand.part] if parts > 1 else np.zeros((len(base), parts))
-    design = np.concatenate([base, own], 1)
-    tie = np.eye(design.shape[1])[base.shape[1] :] * _PART_WEIGHT
-    for _ in range(_ROUNDS):
-        apart = np.hypot(*(demand.moves - design @ solution).T)
-        weight = _tukey(apart, tolerance_px)[:, None]
-        tied = np.concatenate([design * weight, tie])
-        aims = np.concatenate([demand.moves * weight, np.zeros((parts, 2))])
-        solution = np.linalg.lstsq(tied, aims, rcond=None)[0]
-    return tuple(_correction(solution, frame, model, part) for part in range(parts))
+    start = _sampled(base, demand.moves, tolerance_px)
+    solution = _reweighted(base, demand.moves, start, tolerance_px)
+    own = np.zeros((parts, 2))
+    left = demand.moves - base @ solution
+    medians = [np.median(left[demand.part == k], 0) for k in np.unique(demand.part)]
+    if parts > 1 and np.abs(medians).max() > _PART_APART_PX:
+        design = np.concatenate([base, np.eye(parts)[demand.part]], 1)
+        start = np.concatenate([solution, own])
+        whole = _reweighted(design, demand.moves, start, tolerance_px, tied=parts)
+        solution, own = whole[:-parts], whole[-parts:]
+    return tuple(_correction(solution, own[k], frame, k) for k in range(parts))
 
 
 def consistent(demand: Demand, frame: Frame, floor_px: float) -> NDArray[np.bool_]:
@@ -188,24 +192,39 @@ def _sampled(design: Floats, moves: Floats, tolerance: float) -> Floats:
     return np.asarray(best)
 
 
-def _tukey(apart: Floats, least_scale: float) -> Floats:
-    """Return the square roots of Tukey's weights; the scale is a median deviation."""
-    scale = max(_MAD * float(np.median(apart)) / 1.177, least_scale / _TUKEY)
+def _reweighted(
+    design: Floats, moves: Floats, solution: Floats, tolerance: float, tied: int = 0
+) -> Floats:
+    """Return the solution after rounds of reweighting; the last ``tied`` are held towards 0."""
+    tie = np.eye(design.shape[1])[design.shape[1] - tied :] * _PART_WEIGHT
+    for _ in range(_ROUNDS):
+        weight = _tukey(np.hypot(*(moves - design @ solution).T), tolerance)[:, None]
+        weighed = np.concatenate([design * weight, tie])
+        aims = np.concatenate([moves * weight, np.zeros((tied, 2))])
+        solution = np.linalg.lstsq(weighed, aims, rcond=None)[0]
+    return solution
+
+
+def _tukey(apart: Floats, tolerance: float) -> Floats:
+    """Return the square roots of Tukey's weights.
+
+    The scale is the median distance, turned into the deviation along one axis of a normal
+    distribution, within bounds: no outliers, however many, can widen it beyond ``tolerance``.
+    """
+    scale = float(np.clip(np.median(apart) / _RAYLEIGH, tolerance / _TUKEY, tolerance))
     return np.clip(1.0 - (apart / (_TUKEY * scale)) ** 2, 0.0, None)
 
 
-def _correction(solution: Floats, frame: Frame, model: Model, part: int) -> ImageCorrection:
+def _correction(solution: Floats, own: Floats, frame: Frame, part: int) -> ImageCorrection:
     """Turn a solution in the common frame into the correction of a part's own pixels."""
-    terms = _TERMS[model]
-    offset, per_row, per_col = np.zeros((3, 2))
-    origin_row, origin_col = frame.origins[part]
-    offset = solution[0] + solution[terms + part]
-    if terms > 1:
-        per_row = 2.0 * solution[1] / frame.shape[0]
-        offset = offset - solution[1] + per_row * origin_row
-    if terms > 2:
-        per_col = 2.0 * solution[2] / frame.shape[1]
-        offset = offset - solution[2] + per_col * origin_col
+    constant, per_row, per_col = np.concatenate([solution, np.zeros((3 - len(solution), 2))])
+    per_row, per_col = (
+        2.0 * slope / size for slope, size in zip((per_row, per_col), frame.shape, strict=True)
+    )
+    row, col = (
+        origin - size / 2.0 for origin, size in zip(frame.origins[part], frame.shape, strict=True)
+    )
+    offset = constant + own + per_row * row + per_col * col
     return ImageCorrection(
         *(float(v) for v in (*offset, per_row[0], per_col[0], per_row[1], per_col[1]))
     )
