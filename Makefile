@@ -35,7 +35,7 @@ demo: install
 serve: install
 	@$(BIN)/gfard serve
 
-test: install .venv/.browser
+test: install .venv/.browser .venv/.s3server
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 check: .venv/.installed $(PORTAL)/node_modules/.package-lock.json
@@ -84,6 +84,13 @@ clean:
 
 .venv/.browser: | .venv/.installed
 	@infra/setup/packages browser
+	@touch $@
+
+# The S3 server wants an older python-dateutil, so it has an environment of its own.
+.venv/.s3server: infra/setup/s3server.lock | .venv/.installed
+	@echo "gfard: installing the S3 server of the tests" >&2
+	@$(PYTHON) -m venv .venv/moto
+	@.venv/moto/bin/pip install -q -q --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
 $(PORTAL)/node_modules/.package-lock.json: $(PORTAL)/package-lock.json | .venv/.installed

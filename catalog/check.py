@@ -6,7 +6,7 @@ A check goes on after the first disagreement and never changes anything.
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from rio_cogeo.cogeo import cog_validate
 from catalog.errors import ProductError
 from catalog.item import COG_MEDIA_TYPE
 from catalog.product import GEOMETRY, ItemId, asset_specs
+from catalog.store import Store
 from catalog.validate import SchemaValidator
 
 _MULTIHASH_SHA256 = "1220"
@@ -38,14 +39,14 @@ class Finding:
     hint
         What to do about it.
     path
-        The file that it is about.
+        The file that it is about; an address where it lies in a bucket.
     """
 
     level: Literal["error", "warning"]
     code: str
     reason: str
     hint: str
-    path: Path
+    path: Path | str
 
 
 _RMSE_STEP_M = 0.01
@@ -80,6 +81,33 @@ def check(path: Path, schemas: Path | None = None) -> list[Finding]:
         reason = "there is no item here" if path.exists() else "there is no such file or folder"
         return [Finding("error", "no-item", reason, "name an item, or a folder above it", path)]
     return [finding for item in items for finding in _check_item(item, validator)]
+
+
+def check_store(store: Store, schemas: Path | None = None) -> list[Finding]:
+    """Compare items with their files in a store that is no folder, one after the other.
+
+    Every file is read, which needs room for one item on the local disk.
+
+    Raises
+    ------
+    ProductError
+        The schema folder cannot be read or lacks a schema.
+    StoreError
+        The store cannot be read.
+    """
+    findings = []
+    empty = True
+    for stored in store.items():
+        empty = False
+        place = f"{store.label}/{stored.relative}"
+        with store.local_copy(stored) as folder:
+            for found in check(folder, schemas):
+                name = Path(found.path).relative_to(folder).as_posix()
+                findings.append(replace(found, path=f"{place}/{name}"))
+    if empty:
+        hint = "name the address that `gfard process --store` wrote to"
+        findings.append(Finding("error", "no-item", "there is no item here", hint, store.label))
+    return findings
 
 
 def _item_files(folder: Path) -> list[Path]:

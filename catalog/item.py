@@ -38,6 +38,7 @@ NOMINAL_RMSE_M = RESOLUTION_M / 2
 
 _EXTENSIONS = {
     "accuracy": "v1.0.0-beta.1",
+    "alternate-assets": "v1.2.0",
     "classification": "v2.0.0",
     "eo": "v2.0.0",
     "file": "v2.1.0",
@@ -50,6 +51,7 @@ _EXTENSIONS = {
     "render": "v2.0.0",
     "sat": "v1.2.0",
     "scientific": "v1.0.0",
+    "storage": "v2.0.0",
     "timestamps": "v1.1.0",
     "version": "v1.2.0",
     "view": "v1.1.0",

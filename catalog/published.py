@@ -5,16 +5,18 @@ The document depends on nothing but the store's and the public address, so publi
 changes nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from catalog.item import extension
 from catalog.product import ItemId
 from catalog.renders import DEFAULT_RENDER
-from catalog.store import StoredItem
+from catalog.store import Place, StoredItem
 from catalog.versions import Version
 
 _GEOJSON = "application/geo+json"
+_BUCKET = "bucket"
+"""Name of the bucket among an item's ``storage:schemes``."""
 Link = dict[str, Any]
 
 
@@ -52,7 +54,30 @@ def published_version(version: Version, public_url: str) -> dict[str, Any]:
         *_version_links(version, f"{base}/stac/collections/{stored.collection}/items"),
     ]
     item["stac_extensions"] = sorted({*stored.item["stac_extensions"], extension("web-map-links")})
-    return item
+    return item if stored.place is None else _with_place(item, stored.item["assets"], stored.place)
+
+
+def _with_place(item: Mapping[str, Any], assets: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    """Add where each file lies in a bucket, for those who have keys to it."""
+    named = {"storage", "alternate-assets"}
+    return {
+        **item,
+        "stac_extensions": sorted({*item["stac_extensions"], *map(extension, named)}),
+        "properties": {**item["properties"], "storage:schemes": {_BUCKET: dict(place.scheme)}},
+        "assets": {
+            key: {
+                **asset,
+                "alternate": {
+                    "s3": {
+                        "href": f"{place.address}/{assets[key]['href'].removeprefix('./')}",
+                        "alternate:name": "S3",
+                        "storage:refs": [_BUCKET],
+                    }
+                },
+            }
+            for key, asset in item["assets"].items()
+        },
+    }
 
 
 def _texts(stored: StoredItem) -> dict[str, Any]:

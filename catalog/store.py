@@ -8,28 +8,29 @@ rename in a folder; in a bucket, putting that JSON after everything it names).
 """
 
 import errno
-import fcntl
 import logging
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import orjson
 
+from catalog.drafts import check_draft, draft_folder
 from catalog.errors import ProductError, StoreError
 from catalog.product import COLLECTIONS, ItemId
 
 _LOG = logging.getLogger(__name__)
 
 _DRAFTS = ".drafts"
-_SCENES = ".scenes"
-_LEVELS = tuple(
+SCENES = ".scenes"
+"""Hidden folder of the records of scenes."""
+LEVELS = tuple(
     re.compile(pattern)
     for pattern in (r"[a-z0-9][a-z0-9-]*", r"\d\d", r"[C-X]", r"[A-Z]{2}", r"\d{4}", r"\w[\w.]*")
 )
@@ -39,12 +40,24 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A folder in a bucket: its ``s3://`` address, and the bucket as STAC's storage extension."""
+
+    address: str
+    scheme: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredItem:
-    """A complete item: its id, its folder relative to the root, and its STAC JSON."""
+    """A complete item: its id, its folder relative to the root, and its STAC JSON.
+
+    ``place`` says where that folder lies for those who read the store itself.
+    """
 
     id: ItemId
     relative: str
     item: Mapping[str, Any]
+    place: Place | None = None
 
     @property
     def collection(self) -> str:
@@ -85,6 +98,12 @@ class Store(Protocol):
     def raster_path(self, relative: str) -> str:
         """Return what rasterio opens for a published file."""
 
+    def exists(self, relative: str) -> bool:
+        """Tell whether there is a published file of that name."""
+
+    def local_copy(self, item: StoredItem) -> AbstractContextManager[Path]:
+        """Have the item and its files in a local folder for a while."""
+
     def put_collection(self, collection: Mapping[str, Any]) -> None:
         """Write ``<collection id>/collection.json``, which the items link to."""
 
@@ -101,6 +120,35 @@ def relative_folder(item_id: ItemId) -> str:
     year = name.split(".")[2][:4]
     tile = item_id.tile
     return f"{item_id.collection}/{tile[:2]}/{tile[2]}/{tile[3:]}/{year}/{name}"
+
+
+def published_parts(relative: str) -> tuple[str, ...]:
+    """Return the parts of a published file's name below the root of any store.
+
+    Raises
+    ------
+    StoreError
+        The name leads elsewhere or into a hidden place.
+    """
+    parts = PurePosixPath(relative).parts
+    if not relative.isprintable() or any(part.startswith((".", "/")) for part in parts):
+        raise StoreError(f"{relative!r} is not the name of a published file")
+    return parts
+
+
+def scene_key(name: str) -> str:
+    """Return where the record of a scene lies below the root of any store.
+
+    Records lie in a hidden folder: they are for whoever runs the production, no products.
+
+    Raises
+    ------
+    StoreError
+        ``name`` is no file name.
+    """
+    if PurePosixPath(name).name != name or name.startswith("."):
+        raise StoreError(f"{name!r} cannot name a scene's record; a file name wanted")
+    return f"{SCENES}/{name}.json"
 
 
 class FolderStore:
@@ -126,19 +174,9 @@ class FolderStore:
         StoreError
             The store cannot be written, or has no room for what the block writes.
         """
-        try:
-            folder, lock = self._new_draft(str(item_id))
-        except OSError as error:
-            raise _refused(self.root, error) from error
-        try:
-            yield FolderDraft(folder, self.root / relative_folder(item_id), str(item_id))
-        except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise
-            raise _refused(self.root, error) from error
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
+        name = str(item_id)
+        with local_draft(self.root, name) as folder:
+            yield FolderDraft(folder, self.root / relative_folder(item_id), name)
 
     def items(self) -> Iterator[StoredItem]:
         """Yield every complete item in the order of its folders.
@@ -150,7 +188,7 @@ class FolderStore:
         """
         if not self.root.is_dir():
             raise StoreError(f"{self.root} is not a folder; wanted: the store's root")
-        yield from self._complete_items(_item_folders(self.root, _LEVELS))
+        yield from self._complete_items(_item_folders(self.root, LEVELS))
 
     def items_on(self, tile: str) -> Iterator[StoredItem]:
         """Yield every complete item of one tile, the collections one after the other.
@@ -163,7 +201,7 @@ class FolderStore:
         for collection in COLLECTIONS.values():
             folder = self.root / collection / tile[:2] / tile[2] / tile[3:]
             if folder.is_dir():
-                yield from self._complete_items(_item_folders(folder, _LEVELS[4:]))
+                yield from self._complete_items(_item_folders(folder, LEVELS[4:]))
 
     def get(self, item_id: ItemId) -> StoredItem | None:
         """Return a complete item, or None.
@@ -187,6 +225,15 @@ class FolderStore:
         """Return the path of a published file, as text; errors as of `resolve`."""
         return str(self.resolve(relative))
 
+    def exists(self, relative: str) -> bool:
+        """Tell whether there is a published file of that name; errors as of `resolve`."""
+        return self.resolve(relative).is_file()
+
+    @contextmanager
+    def local_copy(self, item: StoredItem) -> Iterator[Path]:
+        """Give the folder of an item, which is local."""
+        yield self.resolve(item.relative)
+
     def put_collection(self, collection: Mapping[str, Any]) -> None:
         """Write ``<collection id>/collection.json``, which the items link to.
 
@@ -201,16 +248,12 @@ class FolderStore:
     def put_scene(self, name: str, record: Mapping[str, Any]) -> None:
         """Keep what became of a scene, products or not, replacing an older record.
 
-        Records lie in a hidden folder: they are for whoever runs the production, no products.
-
         Raises
         ------
         StoreError
             The store cannot be written, or ``name`` is no file name.
         """
-        if PurePosixPath(name).name != name or name.startswith("."):
-            raise StoreError(f"{name!r} cannot name a scene's record; a file name wanted")
-        self._write(self.root / _SCENES / f"{name}.json", orjson.dumps(record))
+        self._write(self.root / scene_key(name), orjson.dumps(record))
 
     def scenes(self) -> Iterator[Mapping[str, Any]]:
         """Yield what became of the scenes that were worked on, in the order of their names.
@@ -220,7 +263,7 @@ class FolderStore:
         StoreError
             A record cannot be read.
         """
-        for path in sorted((self.root / _SCENES).glob("[!.]*.json")):
+        for path in sorted((self.root / SCENES).glob("[!.]*.json")):
             try:
                 yield orjson.loads(path.read_bytes())
             except (OSError, orjson.JSONDecodeError) as error:
@@ -234,9 +277,7 @@ class FolderStore:
         StoreError
             The name leaves the root (also through a link) or leads into a hidden place.
         """
-        parts = PurePosixPath(relative).parts
-        if "\0" in relative or any(part.startswith((".", "/")) for part in parts):
-            raise StoreError(f"{relative!r} is not the name of a published file")
+        parts = published_parts(relative)
         path = self.root.joinpath(*parts).resolve()
         if not path.is_relative_to(self.root):
             raise StoreError(f"{relative!r} leads out of the store {self.root}")
@@ -269,23 +310,6 @@ class FolderStore:
             if found is not None:
                 yield found
 
-    def _new_draft(self, name: str) -> tuple[Path, int]:
-        """Make and lock a hidden folder for item ``name``; the lock dies with the process."""
-        drafts = self.root / _DRAFTS
-        drafts.mkdir(parents=True, exist_ok=True)
-        gate = os.open(drafts, os.O_RDONLY)
-        try:
-            fcntl.flock(gate, fcntl.LOCK_EX)
-            for leftover in drafts.glob(f"{name}.draft-*"):
-                _remove_if_dead(leftover)
-            folder = Path(tempfile.mkdtemp(prefix=f"{name}.draft-", dir=drafts))
-            folder.chmod(0o755)
-            lock = os.open(folder, os.O_RDONLY)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        finally:
-            os.close(gate)
-        return folder, lock
-
 
 class FolderDraft:
     """A hidden folder that becomes the item's folder by one rename."""
@@ -310,20 +334,12 @@ class FolderDraft:
         StoreError
             The volume refuses.
         """
-        self._check(item)
+        check_draft(self._folder, self._name, item)
         try:
             self._complete(orjson.dumps(item, option=orjson.OPT_INDENT_2))
         except OSError as error:
             raise _refused(self._target.parent, error) from error
         _LOG.info("published %s", self._target)
-
-    def _check(self, item: Mapping[str, Any]) -> None:
-        if item.get("id") != self._name:
-            raise ProductError(f"item {item.get('id')!r} committed as {self._name}")
-        for key, asset in item["assets"].items():
-            path = self._folder / asset["href"]
-            if not path.is_file():
-                raise ProductError(f"{self._name}: asset {key} names {path}, which is not there")
 
     def _complete(self, document: bytes) -> None:
         """Bring every file to the disk, the item last, then the folder into its place."""
@@ -363,6 +379,28 @@ def _item_folders(folder: Path, levels: tuple[re.Pattern[str], ...]) -> Iterator
             yield from _item_folders(folder / name, levels[1:])
 
 
+@contextmanager
+def local_draft(root: Path, name: str) -> Iterator[Path]:
+    """Have a hidden folder below ``root`` for the files of a new item.
+
+    Raises
+    ------
+    StoreError
+        It may not be made, or the disk has no room for what the block writes.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(draft_folder(root / _DRAFTS, name))
+        except OSError as error:
+            raise _refused(root, error) from error
+        try:
+            yield folder
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise _refused(root, error) from error
+
+
 def _refused(root: Path, error: OSError) -> StoreError:
     """Say in one line what the volume refused and what to do about it."""
     place = os.fsdecode(error.filename) if error.filename else "while writing an item"
@@ -371,20 +409,6 @@ def _refused(root: Path, error: OSError) -> StoreError:
     else:
         hint = "the store must be a folder that this user may write"
     return StoreError(f"store {root}: {place}: {error.strerror}; {hint}")
-
-
-def _remove_if_dead(folder: Path) -> None:
-    """Remove a draft whose process is gone: a live one holds a lock on its folder."""
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    else:
-        shutil.rmtree(folder)
-        _LOG.info("removed the leftovers of a killed run: %s", folder)
-    finally:
-        os.close(lock)
 
 
 def _flush(path: Path) -> None:

@@ -80,7 +80,7 @@ def demo(
     if not once:
         with listen(settings.host, settings.port):
             pass  # a taken port is better known now than after minutes of work
-    store = FolderStore(settings.store)
+    store = FolderStore(settings.data / "store")
     with database(settings) as dsns:
         with scene_bars() as bars:
             report = run_demo(settings.data / "demo", store, bars)
@@ -89,7 +89,7 @@ def demo(
             published = publish_store(store, ingest_dsn(dsns), address, counted)
         console.print(demo_table(report))
         if as_json:
-            summary = {"published": dict(published.items), "store": settings.store}
+            summary = {"published": dict(published.items), "store": store.root}
             print_json(report.to_dict() | summary)
         if not once:
             _serve(settings)
@@ -166,7 +166,8 @@ def process(
         list[Path], typer.Argument(help="L1A packages: archives or folders.", show_default=False)
     ],
     store: Annotated[
-        Path | None, typer.Option(help="Folder of the products.", show_default="DATA/store")
+        str | None,
+        typer.Option(help="Folder or s3:// address of the products.", show_default="DATA/store"),
     ] = None,
     dem: Annotated[
         str | None,
@@ -206,7 +207,7 @@ def process(
     repeated run replaces them. With a reference a scene that lies farther than 0.8 pixel (RMSE)
     from it is rejected; without one products are marked as degraded.
     """
-    from catalog.store import FolderStore
+    from catalog.stores import open_store
     from infra.show import steps, timings_table
     from processing.pipeline import produce
     from processing.result import Status
@@ -214,7 +215,7 @@ def process(
     options = read_process_settings(
         version, allow_unverified=allow_unverified, uncertainty=uncertainty
     )
-    target = FolderStore(store or read_settings().store)
+    target = open_store(store or read_settings().store)
     failed = False
     for package in packages:
         with steps(package.name) as step:
@@ -237,7 +238,8 @@ def process(
 @app.command()
 def publish(
     store: Annotated[
-        Path | None, typer.Argument(help="Folder of the products.", show_default="DATA/store")
+        str | None,
+        typer.Argument(help="Folder or s3:// address of the products.", show_default="DATA/store"),
     ] = None,
     reason: Annotated[
         str | None,
@@ -248,12 +250,13 @@ def publish(
     """Bring the products of a store into the catalogue; may be repeated at any time."""
     from catalog.load import publish as publish_store
     from catalog.store import FolderStore
+    from catalog.stores import open_store
     from infra.database import database, ingest_dsn
     from infra.show import count
 
     settings = read_settings()
-    products = FolderStore(store or settings.store)
-    if not products.root.is_dir():
+    products = open_store(store or settings.store)
+    if isinstance(products, FolderStore) and not products.root.is_dir():
         raise StoreError(
             f"store {products.label} is not there: name the folder that `gfard process` wrote to"
         )
@@ -285,16 +288,24 @@ def serve(
 
 @app.command()
 def check(
-    path: Annotated[Path, typer.Argument(help="A product's folder, or a store.")],
+    path: Annotated[
+        str, typer.Argument(help="A product's folder, or a store: its folder or s3:// address.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Compare the files of products with their items; no findings when all agree."""
     from dataclasses import asdict
 
     from catalog.check import check as check_products
+    from catalog.check import check_store
     from catalog.settings import CheckSettings
+    from catalog.stores import is_bucket, open_store
 
-    findings = check_products(path, CheckSettings().stac_schemas)
+    schemas = CheckSettings().stac_schemas
+    if is_bucket(path):
+        findings = check_store(open_store(path), schemas)
+    else:
+        findings = check_products(Path(path), schemas)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:

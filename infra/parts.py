@@ -92,10 +92,10 @@ def _stac(site: Site) -> "ASGIApp":
 
 
 def _files(site: Site) -> "ASGIApp":
-    from catalog.store import FolderStore
+    from catalog.stores import open_store
     from catalog.web.files import files_app
 
-    return files_app(FolderStore(site.settings.store))
+    return files_app(open_store(site.settings.store))
 
 
 def _tiler(site: Site) -> "ASGIApp":

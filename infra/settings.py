@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from catalog.stores import is_bucket
 from infra.roles import Dsns
 
 
@@ -21,6 +22,10 @@ class InfraSettings(BaseSettings):
 
     data: Path = Field(
         default=Path("gfard-data"), description="folder of database, store and scratch"
+    )
+    store: str = Field(
+        default_factory=lambda data: str(data["data"] / "store"),
+        description="folder or s3:// address of the products; default: store below the data folder",
     )
     host: str = Field(default="127.0.0.1", description="address the portal listens on")
     port: int = Field(
@@ -57,6 +62,11 @@ class InfraSettings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("store")
+    @classmethod
+    def _absolute_folder(cls, value: str) -> str:
+        return value if is_bucket(value) else str(Path(value).expanduser().absolute())
+
     @field_validator("public_url")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
@@ -69,11 +79,6 @@ class InfraSettings(BaseSettings):
         if self.database_ingest_url and not self.database_read_url:
             raise ValueError("GFARD_DATABASE_INGEST_URL needs GFARD_DATABASE_READ_URL beside it")
         return self
-
-    @property
-    def store(self) -> Path:
-        """Folder of the products."""
-        return self.data / "store"
 
     @property
     def cluster(self) -> Path:
@@ -100,6 +105,7 @@ class InfraSettings(BaseSettings):
         kept = {name: value for name, value in os.environ.items() if name not in _PRIVATE}
         return kept | {
             "GFARD_DATA": str(self.data),
+            "GFARD_STORE": self.store,
             "GFARD_TITLE": self.title,
             "GFARD_PUBLIC_URL": address,
             "GFARD_DATABASE_READ_URL": dsns.read_dsn,

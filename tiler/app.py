@@ -26,7 +26,7 @@ from titiler.pgstac.factory import MosaicTilerFactory, add_search_register_route
 from titiler.pgstac.settings import PostgresSettings
 
 from catalog.renders import RENDERS
-from catalog.store import FolderStore
+from catalog.stores import open_store
 from tiler.budget import Budget, FilterBudget, SearchBudget
 from tiler.limits import (
     MOSAIC_ZOOMS,
@@ -128,7 +128,7 @@ def create_app(settings: TilerSettings) -> FastAPI:
 
 def _add_routes(app: FastAPI, settings: TilerSettings) -> None:
     """Add the routes of items, collections and searches, and two about the service."""
-    hrefs = Hrefs(FolderStore(settings.store), settings.public_url)
+    hrefs = Hrefs(open_store(settings.store), settings.public_url)
     item = _ItemTiler(
         reader=item_reader(hrefs),
         path_dependency=ItemIdParams,

@@ -20,7 +20,7 @@ from titiler.core.errors import TilerError
 from titiler.pgstac.reader import PgSTACReader
 
 from catalog.errors import StoreError
-from catalog.store import FolderStore
+from catalog.store import Store
 from tiler.limits import NATIVE_ZOOM, ZOOMS
 
 SUFFIXES = frozenset({".tif", ".tiff"})
@@ -53,12 +53,12 @@ class Hrefs:
         Address of the platform; its files lie below ``/data/``.
     """
 
-    def __init__(self, store: FolderStore, public_url: str) -> None:
+    def __init__(self, store: Store, public_url: str) -> None:
         self._store = store
         self._prefix = f"{public_url.rstrip('/')}/data/"
 
     def path(self, href: str) -> str:
-        """Return the local path of an href.
+        """Return what GDAL opens for an href.
 
         Raises
         ------
@@ -74,17 +74,17 @@ class Hrefs:
         if PurePosixPath(relative).suffix.lower() not in SUFFIXES:
             raise ForbiddenHrefError(f"{href}: only {' and '.join(sorted(SUFFIXES))} are drawn")
         try:
-            path = self._store.resolve(relative)
+            path = self._store.raster_path(relative)
         except StoreError as error:
             raise ForbiddenHrefError(f"{href}: not a published file") from error
-        if not path.is_file():
+        if not self._store.exists(relative):
             raise MissingFileError(f"{href}: the file is not in the store")
-        return str(path)
+        return path
 
 
 @attr.s
 class GeoTiffReader(Reader):
-    """Reader of local GeoTIFFs that are cheap to draw from.
+    """Reader of GeoTIFFs of the store that are cheap to draw from.
 
     Another format under that name (a VRT, say) is not opened.
 

@@ -15,7 +15,7 @@ class TilerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GFARD_", extra="forbid", frozen=True)
 
     database_url: SecretStr = Field(description="PostgreSQL URL of a login that may only read")
-    store: Path = Field(description="Root of the store whose files are drawn")
+    store: str | Path = Field(description="Folder or s3:// address whose files are drawn")
     public_url: str = Field(
         "http://127.0.0.1:8000", description="Address below which published hrefs lie"
     )

@@ -7,10 +7,14 @@ below the store's root or to 404, whatever it contains; drafts and folders are n
 
 import os
 import stat
-from pathlib import Path
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path, PurePath, PurePosixPath
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -22,6 +26,11 @@ from catalog.errors import StoreError
 from catalog.item import COG_MEDIA_TYPE, THUMBNAIL_MEDIA_TYPES
 from catalog.store import FolderStore
 from catalog.web.limits import PATIENCE_S, Impatient
+
+if TYPE_CHECKING:
+    from catalog.bucket import BucketStore
+
+_Find = Callable[[Request], Awaitable[Response | None]]
 
 _MEDIA_TYPES = {
     ".tiff": COG_MEDIA_TYPE,
@@ -39,20 +48,23 @@ _EXPOSED = ["Accept-Ranges", "Content-Length", "Content-Range", "ETag", "Last-Mo
 _ACCEPTED = ["If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "Range"]
 
 
-def files_app(store: FolderStore) -> Starlette:
+def files_app(store: "FolderStore | BucketStore") -> Starlette:
     """Return the ASGI application that serves the published files of a store.
 
     It is served below a prefix by an ASGI server or dispatcher that sets ``root_path`` and
     leaves ``path`` whole.
     """
+    find: _Find
+    if isinstance(store, FolderStore):
+        find = partial(_folder_file, store)
+    else:
+        find = partial(_bucket_file, store)
 
     async def serve(request: Request) -> Response:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ", ".join(_METHODS)})
-        found = await run_in_threadpool(_find, store, request.path_params["path"])
-        if found is None:
-            return PlainTextResponse("no such file", 404)
-        return _answer(request, *found)
+        found = await find(request)
+        return PlainTextResponse("no such file", 404) if found is None else found
 
     return Starlette(
         routes=[Route("/{path:path}", serve, methods=_METHODS)],
@@ -70,6 +82,19 @@ def files_app(store: FolderStore) -> Starlette:
     )
 
 
+async def _folder_file(store: FolderStore, request: Request) -> Response | None:
+    found = await run_in_threadpool(_find, store, request.path_params["path"])
+    return None if found is None else _answer(request, *found)
+
+
+async def _bucket_file(store: "BucketStore", request: Request) -> Response | None:
+    from catalog.web.bucket_files import bucket_file
+
+    relative = request.path_params["path"]
+    headers = {**_HEADERS, "Content-Type": _media_type(PurePosixPath(relative))}
+    return await bucket_file(store, relative, request, headers)
+
+
 def _find(store: FolderStore, relative: str) -> tuple[Path, os.stat_result] | None:
     """Return a published file with its status, or None for everything else."""
     try:
@@ -84,19 +109,20 @@ def _answer(request: Request, path: Path, status: os.stat_result) -> Response:
     response = FileResponse(
         path, headers=_HEADERS, media_type=_media_type(path), stat_result=status
     )
-    return NotModifiedResponse(response.headers) if _unchanged(request, response) else response
+    unchanged = is_unchanged(request.headers, response.headers)
+    return NotModifiedResponse(response.headers) if unchanged else response
 
 
-def _unchanged(request: Request, response: Response) -> bool:
+def is_unchanged(asked: Headers, said: Headers) -> bool:
     """Tell whether the client's copy is current (RFC 9110, 13.1: the tag goes before the date)."""
-    tags = request.headers.get("if-none-match")
+    tags = asked.get("if-none-match")
     if tags is not None:
         known = {tag.strip().removeprefix("W/") for tag in tags.split(",")}
-        return "*" in known or response.headers["etag"] in known
-    return request.headers.get("if-modified-since") == response.headers["last-modified"]
+        return "*" in known or said["etag"] in known
+    return asked.get("if-modified-since") == said["last-modified"]
 
 
-def _media_type(path: Path) -> str:
+def _media_type(path: PurePath) -> str:
     if path.name == _COLLECTION:
         return "application/json"
     return _MEDIA_TYPES.get(path.suffix, "application/octet-stream")

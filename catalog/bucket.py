@@ -1,0 +1,430 @@
+"""A store in an S3-compatible bucket.
+
+A bucket has no rename, so the item JSON is the commit: it is put last, in one request that happens
+or does not, and names files that were put before it under the name of their run,
+``<item folder>/<run>/<file>``. A product that replaces another is never mixed with it, and a killed
+run leaves only files that nothing names; they are swept away by a later commit of the same item.
+The files of the version before stay until then, for those who still hold its addresses.
+"""
+
+import logging
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import obstore
+import orjson
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+from pydantic import SecretStr
+
+from catalog.drafts import check_draft
+from catalog.errors import ProductError, StoreError
+from catalog.product import COLLECTIONS, ItemId
+from catalog.settings import BucketSettings
+from catalog.store import (
+    LEVELS,
+    SCENES,
+    Place,
+    StoredItem,
+    local_draft,
+    published_parts,
+    relative_folder,
+    scene_key,
+)
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
+
+_LOG = logging.getLogger(__name__)
+
+SCHEME = "s3://"
+_READERS = 16
+"""Items read at a time while the store is gone through."""
+_LEFTOVER_AGE = timedelta(days=1)
+"""Files of runs that were not committed are taken for leftovers after this time."""
+_JSON = "application/json"
+_ITEM_JSON = "application/geo+json"
+
+
+class BucketStore:
+    """A store in an S3-compatible bucket, below a prefix.
+
+    Parameters
+    ----------
+    address
+        ``s3://bucket/prefix``; the prefix may be empty.
+    settings
+        How buckets are reached; from the environment when absent.
+
+    Raises
+    ------
+    StoreError
+        The address names no bucket.
+    """
+
+    def __init__(self, address: str, settings: BucketSettings | None = None) -> None:
+        parts = urlsplit(address)
+        if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment:
+            raise StoreError(f"{address}: wanted s3://bucket or s3://bucket/prefix")
+        self.bucket = parts.netloc
+        self.prefix = parts.path.strip("/")
+        self.settings = settings or BucketSettings()
+        self._confirm = lru_cache(maxsize=4096)(self._head)  # a file of a run never changes
+
+    @property
+    def label(self) -> str:
+        """Address of the store."""
+        return "/".join(filter(None, (f"{SCHEME}{self.bucket}", self.prefix)))
+
+    @cached_property
+    def objects(self) -> S3Store:
+        """The bucket's objects below the prefix."""
+        return _connect(self.bucket, self.prefix, self.settings)
+
+    @contextmanager
+    def draft(self, item_id: ItemId) -> Iterator["BucketDraft"]:
+        """Open a local folder for a new product; nothing is in the bucket before the commit.
+
+        Raises
+        ------
+        StoreError
+            There is no room on the local disk.
+        """
+        scratch = Path(tempfile.gettempdir()) / f"gfard-{os.getuid()}"
+        with local_draft(scratch, str(item_id)) as folder:
+            yield BucketDraft(self, folder, item_id)
+
+    def items(self) -> Iterator[StoredItem]:
+        """Yield every complete item in the order of its keys.
+
+        Raises
+        ------
+        StoreError
+            The bucket cannot be read, or the JSON of an item is none.
+        """
+        yield from self._complete_items("")
+
+    def items_on(self, tile: str) -> Iterator[StoredItem]:
+        """Yield every complete item of one tile, the collections one after the other.
+
+        Raises
+        ------
+        StoreError
+            The bucket cannot be read, or the JSON of an item is none.
+        """
+        for collection in COLLECTIONS.values():
+            yield from self._complete_items(f"{collection}/{tile[:2]}/{tile[2]}/{tile[3:]}/")
+
+    def get(self, item_id: ItemId) -> StoredItem | None:
+        """Return a complete item, or None.
+
+        Raises
+        ------
+        StoreError
+            The bucket cannot be read, or the item's JSON is none.
+        """
+        relative = relative_folder(item_id)
+        item = self._read_json(f"{relative}/{item_id}.json")
+        place = Place(f"{self.label}/{relative}", _scheme(self.bucket, self.settings))
+        return None if item is None else StoredItem(item_id, relative, item, place)
+
+    def raster_path(self, relative: str) -> str:
+        """Return GDAL's name of a published file, which GDAL then knows how to reach.
+
+        Raises
+        ------
+        StoreError
+            The name leads elsewhere or into a hidden place.
+        """
+        key = "/".join(filter(None, (self.prefix, *published_parts(relative))))
+        _teach_gdal(self.settings)
+        return f"/vsis3/{self.bucket}/{key}"
+
+    def exists(self, relative: str) -> bool:
+        """Tell whether there is a published file of that name; errors as of `get`."""
+        try:
+            self._confirm("/".join(published_parts(relative)))
+        except FileNotFoundError:
+            return False
+        return True
+
+    @contextmanager
+    def local_copy(self, item: StoredItem) -> Iterator[Path]:
+        """Bring the item and its files into a local folder, as they lie in a folder's store.
+
+        A file that the item names but the bucket lacks is left out.
+
+        Raises
+        ------
+        StoreError
+            The bucket cannot be read.
+        """
+        assets = {}
+        with tempfile.TemporaryDirectory(prefix="gfard-copy-") as name:
+            folder = Path(name)
+            for key, asset in item.item["assets"].items():
+                source = asset["href"].removeprefix("./")
+                target = folder / PurePosixPath(source).name
+                assets[key] = {**asset, "href": f"./{target.name}"}
+                self._fetch(f"{item.relative}/{source}", target)
+            document = orjson.dumps({**item.item, "assets": assets})
+            (folder / f"{item.id}.json").write_bytes(document)
+            yield folder
+
+    def put_collection(self, collection: Mapping[str, Any]) -> None:
+        """Write ``<collection id>/collection.json``, which the items link to.
+
+        Raises
+        ------
+        StoreError
+            The bucket cannot be written.
+        """
+        content = orjson.dumps(collection, option=orjson.OPT_INDENT_2)
+        self.put(f"{collection['id']}/collection.json", content, _JSON)
+
+    def put_scene(self, name: str, record: Mapping[str, Any]) -> None:
+        """Keep what became of a scene, products or not, replacing an older record.
+
+        Raises
+        ------
+        StoreError
+            The bucket cannot be written, or ``name`` is no file name.
+        """
+        self.put(scene_key(name), orjson.dumps(record), _JSON)
+
+    def scenes(self) -> Iterator[Mapping[str, Any]]:
+        """Yield what became of the scenes that were worked on, in the order of their names.
+
+        Raises
+        ------
+        StoreError
+            The bucket or a record cannot be read.
+        """
+        for key, _ in self._keys(f"{SCENES}/"):
+            record = self._read_json(key)
+            if record is not None:
+                yield record
+
+    def put(self, key: str, content: Path | bytes, media_type: str) -> None:
+        """Put one object, large ones in parts; it is there whole or not at all.
+
+        Raises
+        ------
+        StoreError
+            The bucket refuses.
+        """
+        with self._refusals(key):
+            try:
+                obstore.put(self.objects, key, content, attributes={"Content-Type": media_type})
+            except FileNotFoundError as error:
+                raise StoreError(f"{self.label}: there is no such bucket") from error
+
+    def sweep(self, relative: str, kept: Sequence[str]) -> None:
+        """Remove what runs left in an item's folder, but for those ``kept`` and young ones.
+
+        Raises
+        ------
+        StoreError
+            The bucket refuses.
+        """
+        limit = datetime.now(UTC) - _LEFTOVER_AGE
+        folders = tuple(f"{relative}/{run}/" for run in kept)
+        old = [
+            key
+            for key, modified in self._keys(f"{relative}/")
+            if key.count("/") > relative.count("/") + 1
+            and not key.startswith(folders)
+            and modified < limit
+        ]
+        if old:
+            with self._refusals(relative):
+                obstore.delete(self.objects, old)
+
+    def _fetch(self, key: str, target: Path) -> None:
+        with self._refusals(key), suppress(FileNotFoundError):
+            found = obstore.get(self.objects, key)
+            with target.open("wb") as file:
+                for piece in found:
+                    file.write(piece)
+
+    def _head(self, key: str) -> None:
+        with self._refusals(key):
+            obstore.head(self.objects, key)
+
+    def _complete_items(self, below: str) -> Iterator[StoredItem]:
+        """Yield the items whose JSON lies below a prefix."""
+        found = (item_id for key, _ in self._keys(below) if (item_id := _item_id(key)))
+        with ThreadPoolExecutor(_READERS) as pool:
+            while some := list(islice(found, 4 * _READERS)):
+                yield from filter(None, pool.map(self.get, some))
+
+    def _keys(self, below: str) -> Iterator[tuple[str, datetime]]:
+        """Yield the keys below a prefix with the time of their last change."""
+        with self._refusals(below):
+            for some in obstore.list(self.objects, prefix=below or None):
+                for found in some:
+                    yield found["path"], found["last_modified"]
+
+    def _read_json(self, key: str) -> Mapping[str, Any] | None:
+        with self._refusals(key):
+            try:
+                content = bytes(obstore.get(self.objects, key).bytes())
+            except FileNotFoundError:
+                return None
+        try:
+            document: Mapping[str, Any] = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            raise StoreError(f"{self.label}/{key}: not readable as JSON: {error}") from error
+        return document
+
+    @contextmanager
+    def _refusals(self, key: str) -> Iterator[None]:
+        """Turn what the service refuses into one line; what is not there passes."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except (BaseError, OSError) as error:
+            reason = str(error).partition("\n")[0].partition(": <?xml")[0]
+            raise StoreError(
+                f"{self.label}/{key}: {reason}; the bucket must be there, and GFARD_S3_ENDPOINT, "
+                "_REGION, _ACCESS_KEY_ID and _SECRET_ACCESS_KEY must open it"
+            ) from error
+
+
+class BucketDraft:
+    """A local folder that is put into the bucket as a whole."""
+
+    def __init__(self, store: BucketStore, folder: Path, item_id: ItemId) -> None:
+        self._store = store
+        self._folder = folder
+        self._id = item_id
+
+    @property
+    def folder(self) -> Path:
+        """Folder for the files of the item."""
+        return self._folder
+
+    def commit(self, item: Mapping[str, Any]) -> None:
+        """Publish the files together with ``item``, replacing an older product of that id.
+
+        Raises
+        ------
+        ProductError
+            The item is of another id or names files that are not in the folder.
+        StoreError
+            The bucket refuses.
+        """
+        check_draft(self._folder, str(self._id), item)
+        relative = relative_folder(self._id)
+        before = self._store.get(self._id)
+        run = secrets.token_hex(4)
+        for asset in item["assets"].values():
+            path = self._folder / asset["href"]
+            self._store.put(f"{relative}/{run}/{path.name}", path, asset["type"])
+        document = orjson.dumps(_moved(item, run), option=orjson.OPT_INDENT_2)
+        self._store.put(f"{relative}/{self._id}.json", document, _ITEM_JSON)
+        _LOG.info("published %s/%s", self._store.label, relative)
+        self._store.sweep(relative, [run, *_runs(before)])
+
+
+def _moved(item: Mapping[str, Any], run: str) -> dict[str, Any]:
+    """Return an item whose files lie in the folder of their run."""
+    assets = {
+        key: {**asset, "href": f"./{run}/{asset['href'].removeprefix('./')}"}
+        for key, asset in item["assets"].items()
+    }
+    return {**item, "assets": assets}
+
+
+def _runs(stored: StoredItem | None) -> set[str]:
+    """Names of the runs that an item's files come from."""
+    assets = () if stored is None else stored.item["assets"].values()
+    return {asset["href"].removeprefix("./").partition("/")[0] for asset in assets}
+
+
+def _item_id(key: str) -> ItemId | None:
+    """Id of the item whose JSON has this key; None for every other object."""
+    *folders, name = key.split("/")
+    fits = len(folders) == len(LEVELS) and all(
+        level.fullmatch(folder) for level, folder in zip(LEVELS, folders, strict=True)
+    )
+    if not fits or name != f"{folders[-1]}.json":
+        return None
+    try:
+        return ItemId.parse(folders[-1])
+    except ProductError:
+        return None
+
+
+def _connect(bucket: str, prefix: str, settings: BucketSettings) -> S3Store:
+    given: dict[str, Any] = {
+        "endpoint": settings.endpoint,
+        "access_key_id": settings.access_key_id,
+        "secret_access_key": _text(settings.secret_access_key),
+        "session_token": _text(settings.session_token),
+    }
+    return S3Store(
+        bucket,
+        prefix=prefix or None,
+        region=settings.region,
+        client_options=_client(settings),
+        retry_config={"max_retries": 4, "retry_timeout": timedelta(minutes=2)},
+        **{name: value for name, value in given.items() if value},
+    )
+
+
+def _scheme(bucket: str, settings: BucketSettings) -> dict[str, str]:
+    """Describe the bucket by the fields of STAC's storage extension."""
+    if settings.endpoint:
+        platform = f"{settings.endpoint.rstrip('/')}/{{bucket}}"
+        return {"type": "custom-s3", "platform": platform, "bucket": bucket}
+    platform = "https://{bucket}.s3.{region}.amazonaws.com"
+    return {"type": "aws-s3", "platform": platform, "bucket": bucket, "region": settings.region}
+
+
+def _client(settings: BucketSettings) -> "ClientConfig":
+    """A large file may take long; a connection may not be silent for long."""
+    plain = (settings.endpoint or "").startswith("http://")
+    return {
+        "allow_http": plain,
+        "timeout": timedelta(hours=2),
+        "read_timeout": timedelta(minutes=1),
+    }
+
+
+@lru_cache(maxsize=1)
+def _teach_gdal(settings: BucketSettings) -> None:
+    """Give GDAL's ``/vsis3/`` of this process the same way to the bucket."""
+    from rasterio.env import set_gdal_config
+
+    options = {
+        "AWS_REGION": settings.region,
+        "AWS_ACCESS_KEY_ID": settings.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": _text(settings.secret_access_key),
+        "AWS_SESSION_TOKEN": _text(settings.session_token),
+    }
+    if settings.endpoint:
+        endpoint = urlsplit(settings.endpoint)
+        options |= {
+            "AWS_S3_ENDPOINT": f"{endpoint.netloc}{endpoint.path}".rstrip("/"),
+            "AWS_HTTPS": "YES" if endpoint.scheme == "https" else "NO",
+            "AWS_VIRTUAL_HOSTING": "NO",
+        }
+    for name, value in options.items():
+        if value:
+            set_gdal_config(name, value)
+
+
+def _text(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
