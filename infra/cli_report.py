@@ -20,7 +20,8 @@ def common() -> None:
 @app.command()
 def geometry(
     store: Annotated[
-        Path | None, typer.Argument(help="Folder of the products.", show_default="DATA/store")
+        str | None,
+        typer.Argument(help="Folder or s3:// address of the products.", show_default="DATA/store"),
     ] = None,
     out: Annotated[
         Path | None,
@@ -34,11 +35,11 @@ def geometry(
     `gfard process` could open. With --out the residuals at the matched points of every scene are
     drawn, with the table of the nine parts of its image.
     """
-    from catalog.store import FolderStore
+    from catalog.stores import open_store
     from infra.geometry_report import sheets, summary, to_dict, write_pages
     from processing.report.accuracy import read_scenes
 
-    products = FolderStore(store or read_settings().store)
+    products = open_store(store or read_settings().store)
     scenes = read_scenes(products.scenes())
     if not scenes:
         raise StoreError(
