@@ -9,16 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.errors import GeometryError
 from catalog.grid import Grid
-from processing.atmosphere.aod import AodField, fit_aod
+from processing.atmosphere.air import Air
+from processing.atmosphere.aod import AodField, fit_cells, scene_signals
 from processing.atmosphere.cells import CELL_FACTOR
 from processing.atmosphere.gas import GasColumns, gas_climatology
 from processing.atmosphere.prior import AodPrior, climatology
+from processing.blocks import Whole, blocks
 from processing.calibrate import reflectance_factors, toa_reflectance
 from processing.geometry.angles import AngleField, angle_field
 from processing.geometry.dem import HeightModel
 from processing.geometry.field import GroundField
-from processing.geometry.ortho import coarse_scene
+from processing.geometry.ortho import coarse_window, scene_grid
 from processing.geometry.terrain import hidden_ground
 from processing.package import L1APackage
 from processing.placement import UNPLACED, Placement
@@ -81,6 +84,9 @@ def look_at(
 ) -> SceneLook:
     """Classify the scene and fit its aerosol on the coarse ground grid.
 
+    Large scenes are looked at block by block, with so much around each that the clouds whose
+    shadows fall into it are seen; what comes out is one field over the whole scene.
+
     Parameters
     ----------
     seen
@@ -90,48 +96,70 @@ def look_at(
     progress
         Called with the name of each step.
     """
-    progress("reading the scene at 32 m")
     package = seen.package
-    grid, dn, saturated = coarse_scene(
-        package.parts,
-        seen.heights,
-        resolution_m=LOOK_M,
-        saturation_dn=package.camera.saturation_dn,
-    )
-    cells = grid.coarsen(CELL_FACTOR)
-    field = seen.angles(grid)
-    angles = field.on(cells)
-    cos_sza = GroundField(cells, np.cos(np.radians(angles.sun_zenith))).on(grid)
-    toa = toa_reflectance(dn, seen.factors, cos_sza)
-    del dn
-    heights = seen.heights.on(grid)
-
-    progress("finding clouds, shadows, snow and water")
-    month = package.centre_time.month
-    quality = look(
-        toa,
-        grid,
-        field,
-        heights,
-        package.camera,
-        network=settings.network,
-        month=month,
-        saturated=saturated,
-        hidden=hidden_ground(seen.heights, grid, field),
-    )
-
-    progress("fitting the aerosol")
+    grid = scene_grid(package.parts, seen.heights, LOOK_M)
+    pieces = list(blocks(grid))
+    whole: Whole | None = None
     longitude, latitude = package.centre
-    gas = gas_climatology(latitude, month)
-    prior = climatology(latitude, longitude, month)
-    aod = fit_aod(
-        toa,
-        quality.clear_land,
-        grid,
-        angles=angles,
-        heights=seen.heights.on(cells),
-        camera_name=package.camera.name,
-        gas=gas,
-        prior=prior,
+    gas = gas_climatology(latitude, package.centre_time.month)
+    prior = climatology(latitude, longitude, package.centre_time.month)
+    for number, block in enumerate(pieces, start=1):
+        part = f", block {number} of {len(pieces)}" if len(pieces) > 1 else ""
+        progress(f"reading the scene at 32 m{part}")
+        toa, saturated = _toa(seen, block.frame)
+        if not np.isfinite(toa[0]).any():
+            continue
+        progress(f"finding clouds, shadows, snow and water{part}")
+        quality = _classify(seen, block.frame, toa, saturated, settings)
+        air = _air(seen, block.frame.coarsen(CELL_FACTOR), gas, prior)
+        signals = scene_signals(toa, quality.clear_land, air)
+        if whole is None:
+            whole = Whole.like(quality, signals, grid)
+        whole.put(block, quality, signals)
+    if whole is None:
+        raise GeometryError(f"{package.name}: no pixel of the scene lies on the ground")
+    progress("fitting the aerosol")
+    air = _air(seen, grid.coarsen(CELL_FACTOR), gas, prior)
+    aod = fit_cells(whole.signals, grid.coarsen(CELL_FACTOR), air, prior)
+    sun_zenith = float(np.nanmean(air.angles.sun_zenith))
+    return SceneLook(whole.scene_quality(), aod, prior, gas, sun_zenith)
+
+
+def _toa(seen: Observation, frame: Grid) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Read a frame as TOA reflectance, NaN = no data, and its saturated bands as bits."""
+    package = seen.package
+    dn, saturated = coarse_window(
+        package.parts, seen.heights, frame, saturation_dn=package.camera.saturation_dn
     )
-    return SceneLook(quality, aod, prior, gas, float(np.nanmean(angles.sun_zenith)))
+    cells = frame.coarsen(CELL_FACTOR)
+    sun_zenith = seen.angles(frame).on(cells).sun_zenith
+    cos_sza = GroundField(cells, np.cos(np.radians(sun_zenith))).on(frame)
+    return toa_reflectance(dn, seen.factors, cos_sza), saturated
+
+
+def _classify(
+    seen: Observation,
+    frame: Grid,
+    toa: NDArray[np.float32],
+    saturated: NDArray[np.uint8],
+    settings: ProcessSettings,
+) -> SceneQuality:
+    """Classify the pixels of a frame."""
+    field = seen.angles(frame)
+    return look(
+        toa,
+        frame,
+        field,
+        seen.heights.on(frame),
+        seen.package.camera,
+        network=settings.network,
+        month=seen.package.centre_time.month,
+        saturated=saturated,
+        hidden=hidden_ground(seen.heights, frame, field),
+    )
+
+
+def _air(seen: Observation, cells: Grid, gas: GasColumns, prior: AodPrior) -> Air:
+    """Return the atmosphere over cells."""
+    angles = seen.angles(cells).on(cells)
+    return Air(seen.package.camera.name, prior.model, gas, angles, seen.heights.on(cells))

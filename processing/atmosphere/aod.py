@@ -110,9 +110,14 @@ def fit_aod(
     """
     check_prior(prior)
     air = Air(camera_name, prior.model, gas, angles, heights)
-    dark_bands = band_numbers(camera_name, DARK_BANDS)
-    signals = cell_signals(toa, clear_land, air.clear_sky(dark_bands), dark_bands)
+    signals = scene_signals(toa, clear_land, air)
     return fit_cells(signals, grid.coarsen(CELL_FACTOR), air, prior, surfaces)
+
+
+def scene_signals(toa: Float32Array, clear_land: NDArray[np.bool_], air: Air) -> CellSignals:
+    """Average the pixels of a scene, or of a piece of it, over its cells; see :func:`fit_aod`."""
+    dark_bands = band_numbers(air.camera_name, DARK_BANDS)
+    return cell_signals(toa, clear_land, air.clear_sky(dark_bands), dark_bands)
 
 
 def fit_cells(

@@ -106,8 +106,24 @@ def coarse_scene(
     saturated : ndarray
         Shape (rows, cols), uint8; bits of bands as in `Ortho`.
     """
-    grid = _grid_around(footprint(parts, heights), resolution_m)
-    factor = max(1, round(resolution_m / RESOLUTION_M))
+    grid = scene_grid(parts, heights, resolution_m)
+    return grid, *coarse_window(parts, heights, grid, saturation_dn=saturation_dn)
+
+
+def scene_grid(parts: Sequence[Part], heights: HeightModel, resolution_m: float) -> Grid:
+    """Return the grid in the UTM zone of a scene's middle that holds the scene."""
+    return _grid_around(footprint(parts, heights), resolution_m)
+
+
+def coarse_window(
+    parts: Sequence[Part],
+    heights: HeightModel,
+    grid: Grid,
+    *,
+    saturation_dn: int | None = None,
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+    """Resample what lies on a coarse grid, as `coarse_scene` does; dn and saturated."""
+    factor = max(1, round(grid.resolution / RESOLUTION_M))
     options = _Options("bilinear", factor, saturation_dn or 0)
     dn = np.zeros((parts[0].bands, *grid.shape), np.uint16)
     saturated = np.zeros(grid.shape, np.uint8)
@@ -116,7 +132,7 @@ def coarse_scene(
         strip = _resample(parts, grid.window(first, 0, rows, grid.cols), heights, options)
         dn[:, first : first + rows] = strip.dn
         saturated[first : first + rows] = strip.saturated
-    return grid, dn, saturated
+    return dn, saturated
 
 
 @dataclass(frozen=True, slots=True)

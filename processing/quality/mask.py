@@ -135,11 +135,24 @@ def look(
         seen.shadow,
         seen.classes,
         _context(flat, can_snow, near, hidden),
-        _cloud_shadow_percent(seen.classes),
+        cloud_shadow_percent(seen.classes),
         chosen.card.name if chosen else "rules",
         chosen.card.version if chosen else "1",
         chosen.card.sha256 if chosen else "",
     )
+
+
+def cloud_shadow_percent(classes: NDArray[np.uint8]) -> float:
+    """Return the share of cloud and shadow among the valid of classified pixels, 0-100.
+
+    Parameters
+    ----------
+    classes
+        ``MaskClass`` of each pixel; 0 percent where none is valid.
+    """
+    counts = np.bincount(classes.ravel(), minlength=len(MaskClass))
+    hidden = counts[MaskClass.CLOUD] + counts[MaskClass.CLOUD_SHADOW]
+    return float(100 * hidden / max(counts[MaskClass.CLEAR :].sum(), 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,13 +265,6 @@ def _context(
         bits |= hidden.shadow * np.uint8(Context.TERRAIN_SHADOW)
         bits |= hidden.occluded * np.uint8(Context.TERRAIN_OCCLUSION)
     return bits
-
-
-def _cloud_shadow_percent(classes: NDArray[np.uint8]) -> float:
-    """Return the share of cloud and shadow among valid pixels, 0 where there are none."""
-    counts = np.bincount(classes.ravel(), minlength=len(MaskClass))
-    hidden = counts[MaskClass.CLOUD] + counts[MaskClass.CLOUD_SHADOW]
-    return float(100 * hidden / max(counts[MaskClass.CLEAR :].sum(), 1))
 
 
 def _compose(
