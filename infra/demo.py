@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 VERSION = "DEMO01"
 """Processing version in the names of the demonstration's products."""
+REFERENCE_TIME = datetime(2022, 9, 25, 10, 50, tzinfo=UTC)
+"""When the images were taken that the scenes are matched with: another season than theirs."""
 
 Progress = Callable[[str, str, float], None]
 """Called with a scene's name, its present step, and the share done (0 to 1)."""
@@ -120,12 +123,15 @@ def _one(index: int, folder: Path, store_root: Path) -> DemoScene:
     from processing.pipeline import produce
     from processing.settings import ProcessSettings
     from processing.simulate.demo import demo_specs
+    from processing.simulate.reference import write_reference
     from processing.simulate.scene import simulate
 
     spec = demo_specs()[index]
     simulated = simulate(
         spec, folder, lambda step, share: _steps.put((spec.name, step, 0.3 * share))
     )
+    _steps.put((spec.name, "reference", 0.3))
+    reference = write_reference(spec, REFERENCE_TIME, folder / f"{spec.name}.reference.tif")
     store = FolderStore(store_root)
     shares = iter(0.3 + 0.1 * step for step in range(1, 7))
     result = produce(
@@ -133,6 +139,7 @@ def _one(index: int, folder: Path, store_root: Path) -> DemoScene:
         store=store,
         settings=ProcessSettings(version=VERSION),
         dem=simulated.truth / "dem.tif",
+        reference=reference,
         progress=lambda step: _steps.put((spec.name, step, next(shares, 0.9))),
     )
     if result.status is Status.FAILED:

@@ -70,6 +70,19 @@ def test_products_lie_where_the_truth_lies(demo: Demo) -> None:
             assert rows["geometry_rmse"].value < 0.2, item
 
 
+def test_products_are_nominal_by_a_measurement_that_is_true(demo: Demo) -> None:
+    """The RPCs are wrong by 7 to 13 pixels; what is left agrees with the truth."""
+    true = {item: rows["geometry_rmse"].value for item, rows in _rows(demo)}
+    for stored in demo.store.items():
+        properties = stored.item["properties"]
+        assert properties["product:quality_status"] == "nominal", stored.id
+        assert properties["gfard:check_points"] >= 30
+        assert properties["gfard:check_cells"] >= 5
+        assert true[str(stored.id)] - 0.1 < properties["accuracy:geometric_rmse"] / 16 < 0.5
+        (correction, *_) = properties["gfard:geometric_correction"]
+        assert np.hypot(correction["row_offset"], correction["col_offset"]) > 5
+
+
 def test_aerosol_is_better_than_its_expected_error_nearly_everywhere(demo: Demo) -> None:
     within = {item: rows["aod_within"].value for item, rows in _rows(demo)}
     assert np.mean(list(within.values())) >= 70, within
@@ -181,4 +194,5 @@ def test_publishing_again_changes_nothing(
 def test_items_read_back_as_pystac(client: pystac_client.Client) -> None:
     item = next(client.search().items())
     assert isinstance(item, pystac.Item)
-    assert set(item.assets) == {"angle", "TOA", "AOD", "SR", "mask", "qa", "thumbnail"}
+    rasters = {"angle", "TOA", "AOD", "SR", "mask", "qa"}
+    assert set(item.assets) == rasters | {"thumbnail", "geometry"}

@@ -11,7 +11,10 @@ _TWO_TILES = (1.745, 45.55)
 
 
 def demo_specs() -> tuple[SceneSpec, ...]:
-    """Return the scenes: tile 31TCL in three seasons, one under clouds, one also on 31TDL."""
+    """Return the scenes: tile 31TCL in three seasons, one under clouds, one also on 31TDL.
+
+    Their RPCs are wrong by several pixels, as those of real packages are.
+    """
     return (
         SceneSpec(
             camera="GF1WFV1",
@@ -21,6 +24,7 @@ def demo_specs() -> tuple[SceneSpec, ...]:
             cols=1500,
             air=Air(0.18, east=0.08, north=-0.04),
             product_id="0004876201",
+            rpc_error=(6.4, -3.7),
             seed=1,
         ),
         SceneSpec(
@@ -32,6 +36,7 @@ def demo_specs() -> tuple[SceneSpec, ...]:
             air=Air(0.22, east=-0.06, north=0.05, water_g_cm2=2.6),
             clouds=CloudLayer(height_m=1900.0, cover=0.20, seed=11),
             product_id="0005010417",
+            rpc_error=(-2.8, 9.1),
             seed=2,
         ),
         SceneSpec(
@@ -42,6 +47,7 @@ def demo_specs() -> tuple[SceneSpec, ...]:
             cols=1500,
             air=Air(0.11, east=0.05, north=0.03, ozone_du=345.0, water_g_cm2=1.3),
             product_id="0005604338",
+            rpc_error=(11.3, 4.6),
             seed=3,
         ),
         SceneSpec(
@@ -52,6 +58,7 @@ def demo_specs() -> tuple[SceneSpec, ...]:
             cols=1300,
             air=Air(0.15, east=0.05, north=-0.05),
             product_id="0005021190",
+            rpc_error=(-7.9, -5.2),
             seed=4,
         ),
         SceneSpec(
@@ -62,6 +69,7 @@ def demo_specs() -> tuple[SceneSpec, ...]:
             cols=800,
             air=Air(0.14, east=-0.05, north=0.06, ozone_du=295.0, water_g_cm2=1.9),
             product_id="1120033217",
+            rpc_error=(3.3, 8.4),
             seed=5,
         ),
     )
