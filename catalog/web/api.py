@@ -13,11 +13,13 @@ from typing import Any
 import asyncpg
 import orjson
 from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from psycopg.conninfo import conninfo_to_dict
 from stac_fastapi.pgstac.app import instantiate_api
 from stac_fastapi.pgstac.config import PostgresSettings, ServerSettings, Settings
 from stac_fastapi.pgstac.db import close_db_connection, connect_to_db
 from stac_fastapi.pgstac.models.extensions import Extensions
+from stac_fastapi.types.errors import InvalidQueryParameter, NotFoundError
 from starlette.responses import JSONResponse, Response
 
 from catalog.errors import CatalogError
@@ -52,6 +54,8 @@ _STATUS: dict[type[Exception], int] = {
     OSError: 503,
     orjson.JSONDecodeError: 400,
     RecursionError: 400,
+    InvalidQueryParameter: 400,
+    NotFoundError: 404,
 }
 """HTTP status of what the database and the parsers raise."""
 
@@ -100,6 +104,7 @@ def create_app(settings: CatalogSettings) -> FastAPI:
     app.include_router(changes_router(settings.title))
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, partial(_refuse, status))
+    app.add_exception_handler(RequestValidationError, _refuse_request)
     add_exports(api)
     app.add_middleware(Impatient, seconds=PATIENCE_S)
     searches = [{"path": path, "method": "POST"} for path in ("/search", "/export")]
@@ -113,6 +118,15 @@ def _refuse(status: int, request: Request, error: Exception) -> Response:
     if status >= 500:
         _LOG.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, reason)
     return JSONResponse({"code": type(error).__name__, "description": reason}, status)
+
+
+def _refuse_request(request: Request, error: Exception) -> Response:
+    """Answer with what is wrong with the first parameter, without sending the request back."""
+    assert isinstance(error, RequestValidationError)
+    wrong = error.errors()[0]
+    place = ".".join(str(part) for part in wrong["loc"][1:])
+    description = f"{place}: {wrong['msg']}"
+    return JSONResponse({"code": "InvalidRequest", "description": description}, 400)
 
 
 async def _object_body(request: Request) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _JSON = "application/json"
+_QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 Link = dict[str, Any]
 
 
@@ -25,7 +26,7 @@ def landing_links(base: str, collections: Iterable[Mapping[str, Any]]) -> list[L
         ),
         *aggregation_links(base),
         {
-            **_link("queryables", f"{base}queryables", "Properties that can be searched for"),
+            **_link(_QUERYABLES, f"{base}queryables", "Properties that can be searched for"),
             "type": "application/schema+json",
         },
         _link("changes", f"{base}changes?f=json", "Products that are new, replaced or withdrawn"),
