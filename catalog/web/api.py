@@ -25,6 +25,7 @@ from starlette.responses import JSONResponse, Response
 from catalog.errors import CatalogError
 from catalog.settings import CatalogSettings
 from catalog.web import aggregations, browse
+from catalog.web.bands import bands_router
 from catalog.web.changes import changes_router
 from catalog.web.exports import add_exports
 from catalog.web.extensions import (
@@ -34,6 +35,7 @@ from catalog.web.extensions import (
     search_extensions,
 )
 from catalog.web.limits import PATIENCE_S, Impatient
+from catalog.web.profile import EarlierView
 from catalog.web.search import FastClient
 
 _LOG = logging.getLogger(__name__)
@@ -102,6 +104,8 @@ def create_app(settings: CatalogSettings) -> FastAPI:
     app.include_router(aggregations.aggregation_router(api.client, conditions))
     app.include_router(browse.browse_router(api.client))
     app.include_router(changes_router(settings.title))
+    app.include_router(bands_router(api.client))
+    app.add_middleware(EarlierView)
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, partial(_refuse, status))
     app.add_exception_handler(RequestValidationError, _refuse_request)

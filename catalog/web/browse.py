@@ -16,7 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from catalog.item import STAC_VERSION, stac_time
+from catalog.legacy import catalog_1_0
 from catalog.web.aggregations import Interval, counted
+from catalog.web.profile import wants_1_0
 from catalog.web.search import GEOJSON, FastClient, json
 
 CONFORMANCE = (
@@ -123,21 +125,20 @@ def _document(
     base = get_base_url(request)
     upper = period.rpartition("-")[0]
     parent = _href(request, collection, upper) if period else f"{base}collections/{collection}"
-    return json(
-        {
-            "type": "Catalog",
-            "stac_version": STAC_VERSION,
-            "id": f"{collection}-{period or 'dates'}",
-            "title": period or "By date",
-            "description": f"Items of {collection} {f'of {period}' if period else 'by date'}.",
-            "links": [
-                {"rel": "root", "type": _JSON, "href": base},
-                {"rel": "self", "type": _JSON, "href": _href(request, collection, period)},
-                {"rel": "parent", "type": _JSON, "href": parent},
-                *links,
-            ],
-        }
-    )
+    catalog = {
+        "type": "Catalog",
+        "stac_version": STAC_VERSION,
+        "id": f"{collection}-{period or 'dates'}",
+        "title": period or "By date",
+        "description": f"Items of {collection} {f'of {period}' if period else 'by date'}.",
+        "links": [
+            {"rel": "root", "type": _JSON, "href": base},
+            {"rel": "self", "type": _JSON, "href": _href(request, collection, period)},
+            {"rel": "parent", "type": _JSON, "href": parent},
+            *links,
+        ],
+    }
+    return json(catalog_1_0(catalog) if wants_1_0(request) else catalog)
 
 
 def _href(request: Request, collection: str, period: str) -> str:

@@ -25,9 +25,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from catalog.item import STAC_VERSION
+from catalog.legacy import catalog_1_0, collection_1_0, item_1_0
 from catalog.web.fields import Selection
 from catalog.web.filters import parse_filter
 from catalog.web.links import collection_links, landing_links
+from catalog.web.profile import wants_1_0
 from catalog.web.requests import from_query, phrases, prepare
 
 GEOJSON = "application/geo+json"
@@ -45,11 +47,12 @@ class FastClient(CoreCrudClient):  # type: ignore[misc]  # upstream is untyped
         base = get_base_url(request)
         async with request.app.state.get_connection(request, "r") as connection:
             held = await connection.fetchval("SELECT all_collections()")
-        return {
+        page = {
             **page,
             "stac_version": STAC_VERSION,
             "links": page["links"] + landing_links(base, held or []),
         }
+        return catalog_1_0(page) if wants_1_0(request) else page
 
     async def all_collections(self, request: Request, **query: Any) -> Any:
         """Return the collections that a search finds."""
@@ -57,15 +60,14 @@ class FastClient(CoreCrudClient):  # type: ignore[misc]  # upstream is untyped
             query["q"] = phrases(query["q"])
         found = await super().all_collections(request, **query)
         if isinstance(found, dict):
-            for collection in found["collections"]:
-                collection["links"] += collection_links(get_base_url(request), collection["id"])
+            found["collections"] = [
+                _collection(collection, request) for collection in found["collections"]
+            ]
         return found
 
     async def get_collection(self, collection_id: str, request: Request, **_: Any) -> Any:
         """Return one collection."""
-        collection = await super().get_collection(collection_id, request)
-        collection["links"] += collection_links(get_base_url(request), collection_id)
-        return collection
+        return _collection(await super().get_collection(collection_id, request), request)
 
     async def get_item(self, item_id: str, collection_id: str, request: Request, **_: Any) -> Any:
         """Return one item."""
@@ -110,15 +112,23 @@ class FastClient(CoreCrudClient):  # type: ignore[misc]  # upstream is untyped
             clean["filter_lang"] = "cql2-json"
         return clean
 
-    async def page(self, search_request: PgstacSearch, request: Request) -> Any:
-        """Search within bounds and return a page, its items complete and linked."""
+    async def page(
+        self, search_request: PgstacSearch, request: Request, *, as_stored: bool = False
+    ) -> Any:
+        """Search within bounds and return a page, its items complete and linked.
+
+        They are written for the view that the request is for, unless they are wanted as stored.
+        """
         search = prepare(search_request)
         async with request.app.state.get_connection(request, "r") as connection:
             found = await connection.fetchval(
                 "SELECT search($1::text::jsonb)", search.body.decode()
             )
-        base = get_base_url(request)
-        found["features"] = [_item(each, search.selection, base) for each in found["features"]]
+        base, earlier = get_base_url(request), wants_1_0(request) and not as_stored
+        items = (_item(each, base) for each in found["features"])
+        found["features"] = [
+            _chosen(_earlier(item, base) if earlier else item, search.selection) for item in items
+        ]
         tokens = {
             link["rel"]: link["href"].partition("token=")[2].partition(":")[2]
             for link in found["links"]
@@ -140,8 +150,14 @@ def json(answer: Any) -> Response:
     return Response(orjson.dumps(answer), media_type=_JSON)
 
 
-def _item(stored: dict[str, Any], selection: Selection, base: str) -> dict[str, Any]:
-    """Complete an item with what its collection shares, link it, and choose its fields."""
+def _collection(collection: dict[str, Any], request: Request) -> dict[str, Any]:
+    """Link a collection, and write it as the request wants it."""
+    collection["links"] += collection_links(get_base_url(request), collection["id"])
+    return collection_1_0(collection) if wants_1_0(request) else collection
+
+
+def _item(stored: dict[str, Any], base: str) -> dict[str, Any]:
+    """Complete an item with what its collection shares, and link it."""
     shared = stored.pop("pgstac:base_item", None) or {}
     item: dict[str, Any] = hydrate(
         {key: value for key, value in shared.items() if value is not None},
@@ -160,4 +176,12 @@ def _item(stored: dict[str, Any], selection: Selection, base: str) -> dict[str, 
             if link["rel"] not in INFERRED_LINK_RELS
         ),
     ]
+    return item
+
+
+def _earlier(item: dict[str, Any], base: str) -> dict[str, Any]:
+    return item_1_0(item, f"{base}collections/{item['collection']}/items/{item['id']}/bands")
+
+
+def _chosen(item: dict[str, Any], selection: Selection) -> dict[str, Any]:
     return item if selection.is_everything else selection.applied(item)
