@@ -111,7 +111,7 @@ def create_app(settings: CatalogSettings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _refuse_request)
     add_exports(api)
     app.add_middleware(Impatient, seconds=PATIENCE_S)
-    searches = [{"path": path, "method": "POST"} for path in ("/search", "/export")]
+    searches = [{"path": path, "method": "POST"} for path in ("/search", "/export", "/aggregate")]
     api.add_route_dependencies(searches, [Depends(_object_body)])
     return app
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from catalog.legacy import BAND_ASSET, VRT_MEDIA_TYPE
 from catalog.web.search import FastClient
 
+_PATH = "/collections/{collection_id}/items/{item_id}/bands/{band}.vrt"
 _GDAL_TYPES = {"uint8": "Byte", "uint16": "UInt16"}
 
 
@@ -22,9 +23,9 @@ def bands_router(client: FastClient) -> APIRouter:
     """Return the route of the virtual rasters."""
     router = APIRouter(tags=["STAC 1.0"])
 
-    @router.api_route(
-        "/collections/{collection_id}/items/{item_id}/bands/{band}.vrt",
-        methods=["GET", "HEAD"],
+    @router.head(_PATH, include_in_schema=False)
+    @router.get(
+        _PATH,
         summary="A band of surface reflectance as a GDAL virtual raster",
         responses={200: {"content": {VRT_MEDIA_TYPE: {}}}},
         response_class=Response,
