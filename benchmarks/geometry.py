@@ -19,6 +19,7 @@ import pandas as pd
 import pvlib
 from numpy.typing import NDArray
 
+from benchmarks.rows.row import Row, at_least, at_most
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
 from processing.geometry.angles import angle_field, sun_position
@@ -41,17 +42,6 @@ Kernel = Literal["cubic", "bilinear"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One figure; ``ok`` is None where there is no bar."""
-
-    name: str
-    value: float
-    unit: str
-    bar: float | None = None
-    ok: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Scene:
     """A camera with its image, heights (for us, and as a file for GDAL) and a ground grid."""
 
@@ -60,16 +50,6 @@ class Scene:
     heights: HeightModel
     gdal_dem: Path
     target: Grid
-
-
-def at_most(name: str, value: float, unit: str, bar: float) -> Row:
-    """Return a row whose value must not exceed the bar."""
-    return Row(name, round(value, 5), unit, bar, value <= bar)
-
-
-def at_least(name: str, value: float, unit: str, bar: float) -> Row:
-    """Return a row whose value must reach the bar."""
-    return Row(name, round(value, 5), unit, bar, value >= bar)
 
 
 def make_scene(folder: Path, pixels: int) -> Scene:
