@@ -105,6 +105,9 @@ def _files(
         for item in _items(content, origin, client):
             yield from item_files(item, assets)
         return
+    if content.read(64).lstrip()[:5].lower() in (b"<html", b"<!doc"):
+        raise DownloadError(f"{origin}: this is a web page; wanted a search, an export, a manifest")
+    content.seek(0)
     if assets:
         raise DownloadError(f"{origin}: assets are picked from items; this is a list of files")
     yield from _metalink(content, origin) if start == b"<" else _lines(content, origin)

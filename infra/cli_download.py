@@ -80,6 +80,6 @@ def _tell(outcomes: "Sequence[Outcome]", out: Path) -> None:
         say(f"and {len(missing) - _NAMED} more", label="[red]missing[/]: ")
     summary = _summary(outcomes, out)
     say(
-        f"{out}: {summary['fetched']} files fetched, {summary['present']} were there, "
+        f"{out}: {summary['fetched']} files fetched, {summary['present']} already there, "
         f"{len(missing)} missing" + ("; run it again for those" if missing else "")
     )

@@ -43,6 +43,7 @@ def _scope(path: str, method: str = "GET", **headers: str) -> Scope:
     ("path", "kind", "asset"),
     [
         (FILE, Kind.DOWNLOAD, "SR"),
+        (FILE.replace(f"/{ITEM}.", f"/0a1b2c3d/{ITEM}."), Kind.DOWNLOAD, "SR"),
         (PAGE, Kind.VIEW, ""),
         (f"{DRAWN}/tiles/WebMercatorQuad/9/3/4", Kind.VIEW, ""),
         (f"{DRAWN}/preview.webp", Kind.VIEW, ""),
@@ -95,6 +96,7 @@ def test_one_client_has_one_digest_that_names_nobody() -> None:
         (206, "bytes 5-9/10", False),
         (206, None, False),  # several ranges
         (304, None, False),
+        (307, None, True),  # on to the bucket
         (404, None, False),
         (416, None, False),
     ],

@@ -134,8 +134,11 @@ def test_names_that_escape_through_a_link_are_refused(tmp_path: Path) -> None:
          f"<url>{URL}/a</url></file></metalink>", "no name"),
         ('<metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="a">'
          "<url>file:///etc/passwd</url></file></metalink>", "no address of the web"),
-        ('<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>', "not a Metalink"),
+        ('<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>', "a web page"),
+        ('<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>',
+         "not a Metalink"),
         ("<metalink><file>", "not a Metalink"),
+        ("\n<!doctype html>", "a web page"),
         ("file:///etc/passwd\n", "not the address"),
         (f"{DIGEST}  A.SR.tiff\n", "not the address"),
         (f"{URL}/a/X\n{URL}/b/X\n", "two files are to be kept as X"),

@@ -196,7 +196,7 @@ def test_gfard_says_what_is_missing(site: Site, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 1
     assert "missing: none.tiff: 404 Not Found" in done.stderr
-    assert "1 files fetched, 0 were there, 1 missing; run it again" in done.stderr
+    assert "1 files fetched, 0 already there, 1 missing; run it again" in done.stderr
 
 
 def test_slow_clients_do_not_hold_others_up(site: Site) -> None:

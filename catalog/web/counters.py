@@ -47,6 +47,7 @@ _VIEW = re.compile(
 )
 _DOWNLOAD = re.compile(
     r"/data/(?P<collection>[^/]{1,64})/(?:[^/]+/)+(?P<item>[^/]{1,64})/"
+    r"(?:[0-9a-f]{8}/)?"  # the run that made the file, in a bucket
     r"(?P=item)\.(?P<asset>[A-Za-z_]{1,32})\.tiff"
 )
 _WHOLE = re.compile(rb"bytes 0-(\d+)/(\d+)")
@@ -163,7 +164,7 @@ class Counting:
             return
 
         async def counted(message: Message) -> None:
-            if message["type"] == "http.response.start" and _complete(message):
+            if message["type"] == "http.response.start" and _complete(message, scope):
                 self._ledger.add(visit)
             await send(message)
 
@@ -247,10 +248,15 @@ async def _counters(dsn: str) -> dict[str, Any]:
     return {**sums, "collections": collections}
 
 
-def _complete(start: Message) -> bool:
-    """Whether an answer sends all there is: 200, or a range from the first byte to the last."""
+def _complete(start: Message, scope: Scope) -> bool:
+    """Whether an answer sends all there is: 200, or a range from the first byte to the last.
+
+    A reader who is sent to the bucket gets there what he asked for.
+    """
     if start["status"] == 200:
         return True
+    if start["status"] == 307:
+        return all(name != b"range" for name, _ in scope["headers"])
     if start["status"] != 206:
         return False
     ranges = [value for name, value in start["headers"] if name.lower() == b"content-range"]
