@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.errors import GfardError, StoreError
-from infra import cli_database, cli_download, cli_evaluate, cli_report, cli_versions
+from infra import cli_database, cli_download, cli_evaluate, cli_library, cli_report, cli_versions
 from infra.parts import Part
 from infra.show import console
 from infra.terminal import (
@@ -38,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_database.app, name="db")
+app.add_typer(cli_library.app, name="library")
 app.add_typer(cli_evaluate.app, name="evaluate")
 app.add_typer(cli_report.app, name="report")
 
@@ -188,6 +189,12 @@ def process(
             help="Make degraded products where the reference cannot tell the accuracy.",
         ),
     ] = False,
+    library: Annotated[
+        Path | None,
+        typer.Option(
+            help="Surface library: finds the aerosol over bright land, too.", show_default="none"
+        ),
+    ] = None,
     uncertainty: Annotated[
         bool,
         typer.Option(
@@ -225,6 +232,7 @@ def process(
                 settings=options,
                 dem=dem,
                 reference=reference,
+                library=library,
                 progress=step,
             )
         failed |= result.status is Status.FAILED

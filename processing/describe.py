@@ -173,6 +173,7 @@ def _provenance(
         "water_vapour_g_cm2": round(float(looked.gas.water_vapour_g_cm2), 3),
         "aerosol_model": looked.aod.model,
         "aerosol_target_cells": dict(looked.aod.targets),
+        "aerosol_surfaces": list(looked.surfaces.names),
         "aerosol_lut": camera_lut(seen.package.camera.name).content_hash,
         "aerosol_source_percent": _aerosol_shares(image),
         "mask_model": {"name": looked.quality.model, "sha256": looked.quality.model_sha256},

@@ -5,12 +5,14 @@ At 32 m the scene is classified, at 512 m its aerosol is fitted; both are sample
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.errors import GeometryError
-from catalog.grid import Grid
+from catalog.grid import Grid, tiles_touching
+from catalog.store import Store
 from processing.atmosphere.air import Air
 from processing.atmosphere.aod import AodField, fit_cells, scene_signals
 from processing.atmosphere.cells import CELL_FACTOR
@@ -21,8 +23,9 @@ from processing.calibrate import reflectance_factors, toa_reflectance
 from processing.geometry.angles import AngleField, angle_field
 from processing.geometry.dem import HeightModel
 from processing.geometry.field import GroundField
-from processing.geometry.ortho import coarse_window, scene_grid
+from processing.geometry.ortho import coarse_window, footprint, scene_grid
 from processing.geometry.terrain import hidden_ground
+from processing.library.expect import Sources, from_history, from_library
 from processing.package import L1APackage
 from processing.placement import UNPLACED, Placement
 from processing.quality.mask import SceneQuality, look
@@ -77,10 +80,16 @@ class SceneLook:
     prior: AodPrior
     gas: GasColumns
     sun_zenith_deg: float
+    surfaces: Sources
 
 
 def look_at(
-    seen: Observation, settings: ProcessSettings, progress: Callable[[str], None]
+    seen: Observation,
+    settings: ProcessSettings,
+    progress: Callable[[str], None],
+    *,
+    store: Store,
+    library: Path | None = None,
 ) -> SceneLook:
     """Classify the scene and fit its aerosol on the coarse ground grid.
 
@@ -95,6 +104,10 @@ def look_at(
         Options of production.
     progress
         Called with the name of each step.
+    store
+        Archive of earlier products.
+    library
+        Folder of a surface library, or None.
     """
     package = seen.package
     grid = scene_grid(package.parts, seen.heights, LOOK_M)
@@ -119,10 +132,32 @@ def look_at(
     if whole is None:
         raise GeometryError(f"{package.name}: no pixel of the scene lies on the ground")
     progress("fitting the aerosol")
-    air = _air(seen, grid.coarsen(CELL_FACTOR), gas, prior)
-    aod = fit_cells(whole.signals, grid.coarsen(CELL_FACTOR), air, prior)
+    cells = grid.coarsen(CELL_FACTOR)
+    air = _air(seen, cells, gas, prior)
+    known = _surfaces(seen, settings, store, library, cells)
+    aod = fit_cells(whole.signals, cells, air, prior, known.surfaces)
     sun_zenith = float(np.nanmean(air.angles.sun_zenith))
-    return SceneLook(whole.scene_quality(), aod, prior, gas, sun_zenith)
+    return SceneLook(whole.scene_quality(), aod, prior, gas, sun_zenith, known)
+
+
+def _surfaces(
+    seen: Observation,
+    settings: ProcessSettings,
+    store: Store,
+    library: Path | None,
+    cells: Grid,
+) -> Sources:
+    """Gather what library and archive expect of the ground."""
+    package = seen.package
+    camera_name = package.camera.name
+    tiles = tiles_touching(footprint(package.parts, seen.heights))
+    known = from_history(
+        store, camera_name, tiles, cells, package.centre_time, settings.history_days
+    )
+    if library is None:
+        return known
+    predicted = from_library(library, camera_name, tiles, cells, seen.angles(cells))
+    return Sources(predicted.surfaces + known.surfaces, predicted.names + known.names)
 
 
 def _toa(seen: Observation, frame: Grid) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

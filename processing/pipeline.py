@@ -40,6 +40,7 @@ class _Job:
     package: L1APackage
     store: Store
     settings: ProcessSettings
+    library: Path | None
     progress: Progress
     clock: Stopwatch
 
@@ -51,6 +52,7 @@ def produce(
     settings: ProcessSettings,
     dem: str | Path | None = None,
     reference: str | Path | None = None,
+    library: Path | None = None,
     progress: Progress = _silent,
 ) -> SceneResult:
     """Turn one L1A package into tile products in ``store``.
@@ -68,6 +70,9 @@ def produce(
         File or folder of heights, or the name of a source; None takes the ellipsoid.
     reference
         Image to measure and correct the position with, as of `open_reference`; None for none.
+    library
+        Folder of a surface library, from which the aerosol over bright land is found; None for
+        none.
     progress
         Called with the name of each step.
 
@@ -82,7 +87,9 @@ def produce(
             progress("opening the package")
             with clock.step("open"):
                 package = stack.enter_context(open_package(path))
-            return _produce(_Job(package, store, settings, progress, clock), dem, reference)
+            return _produce(
+                _Job(package, store, settings, library, progress, clock), dem, reference
+            )
     except GfardError as error:
         return SceneResult(
             path.name,
@@ -110,7 +117,7 @@ def _produce(job: _Job, dem: str | Path | None, reference: str | Path | None) ->
     if refusal is not None:
         return _rejected(job, *refusal, seen)
     with clock.step("look"):
-        looked = look_at(seen, settings, job.progress)
+        looked = look_at(seen, settings, job.progress, store=job.store, library=job.library)
     if looked.quality.cloud_shadow_percent >= settings.cloud_limit_percent:
         return _rejected(
             job,

@@ -41,6 +41,12 @@ class ProcessSettings(BaseSettings):
     allow_unverified: bool = Field(
         False, description="make degraded products of scenes that no reference can vouch for"
     )
+    history_days: int = Field(
+        45,
+        ge=0,
+        le=365,
+        description="products of the store so many days around count as expected ground; 0: none",
+    )
     uncertainty: bool = Field(
         False, description="also write one sigma of optical depth and surface reflectance"
     )

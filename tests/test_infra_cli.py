@@ -24,7 +24,7 @@ from processing.result import SceneResult, Status
 
 COMMANDS = {
     "demo", "simulate", "process", "publish", "withdraw", "download", "serve", "check", "doctor",
-    "evaluate", "report", "db",
+    "evaluate", "report", "library", "db",
 }  # fmt: skip
 
 

@@ -1,0 +1,74 @@
+"""A product of the archive on cells of 512 m: clear reflectance and the angles it was seen at."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+
+from catalog.product import ANGLE_SCALE, FILL, REFLECTANCE_SCALE, MaskClass
+from catalog.store import Store, StoredItem
+from processing.geometry.angles import Angles
+from processing.library.tile import CELL_PIXELS, cell_grid
+
+_STEP = 4
+"""Pixels are read four by four: from the second overview."""
+_PER_CELL = CELL_PIXELS // _STEP
+_LEAST_CLEAR = 0.8
+_MOST_AOD = 0.4
+"""Thicker haze leaves too much of its own error in the reflectance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Cells of one product on ``cell_grid`` of its tile.
+
+    ``reflectance`` is float32 (bands, rows, cols), NaN where the cell is not clear land all over
+    or the haze was thick; ``angles`` in degrees.
+    """
+
+    item: str
+    reflectance: NDArray[np.float32]
+    angles: Angles
+
+
+def observe(store: Store, stored: StoredItem) -> Observed:
+    """Read a product of ``store`` on cells.
+
+    Raises
+    ------
+    rasterio.errors.RasterioError
+        An asset cannot be read.
+    """
+    grid = cell_grid(stored.id.tile)
+    sr, mask, aod, angle = (
+        _blocks(_read(store, stored, key), grid.shape) for key in ("SR", "mask", "AOD", "angle")
+    )
+    clear = (mask[0] == MaskClass.CLEAR) & (sr != FILL).all(axis=0)
+    share = clear.mean(axis=-1)
+    haze = np.where(clear, aod[0] * REFLECTANCE_SCALE, 0).sum(axis=-1)
+    count = np.maximum(clear.sum(axis=-1), 1)
+    good = (share >= _LEAST_CLEAR) & (haze / count <= _MOST_AOD)
+    mean = np.where(clear, sr * REFLECTANCE_SCALE, 0).sum(axis=-1) / count
+    middle = angle[..., angle.shape[-1] // 2 + _PER_CELL // 2]
+    known = (middle != FILL).all(axis=0)
+    saa, sza, vaa, vza = np.where(known, middle * ANGLE_SCALE, np.nan).astype(np.float32)
+    reflectance = np.where(good & known, mean, np.nan).astype(np.float32)
+    return Observed(str(stored.id), reflectance, Angles(saa, sza, vaa, vza))
+
+
+def _read(store: Store, stored: StoredItem, key: str) -> NDArray[np.unsignedinteger]:
+    href = str(stored.item["assets"][key]["href"]).removeprefix("./")
+    with rasterio.open(store.raster_path(f"{stored.relative}/{href}")) as raster:
+        rows, cols = (-(-n // _STEP) for n in raster.shape)
+        return np.asarray(raster.read(out_shape=(raster.count, rows, cols)))
+
+
+def _blocks(
+    image: NDArray[np.unsignedinteger], shape: tuple[int, int]
+) -> NDArray[np.unsignedinteger]:
+    """Cut (layers, rows, cols) into (layers, cell rows, cell cols, pixels), padded by fill."""
+    rows, cols = (n * _PER_CELL for n in shape)
+    padding = ((0, 0), (0, rows - image.shape[1]), (0, cols - image.shape[2]))
+    cells = np.pad(image, padding).reshape(-1, shape[0], _PER_CELL, shape[1], _PER_CELL)
+    return cells.swapaxes(2, 3).reshape(-1, *shape, _PER_CELL**2)
