@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from fastapi import HTTPException, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PATIENCE_S = 60.0
-"""Longest wait for a client to take 64 KiB of a file or a page of an export: 1 kB/s is enough."""
+PATIENCE_S = 120.0
+"""Longest wait for a client to take a piece of a file (256 KiB) or of an export: 2 kB/s will do."""
 
 _LOG = logging.getLogger(__name__)
 
