@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from itertools import islice
+from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -191,6 +192,22 @@ class BucketStore:
         """
         content = orjson.dumps(collection, option=orjson.OPT_INDENT_2)
         self.put(f"{collection['id']}/collection.json", content, _JSON)
+
+    def put_report(self, collection: str, name: str, content: bytes) -> None:
+        """Keep a report about a collection; errors as of `put_collection`."""
+        self.put(f"{collection}/{name}", content, guess_type(name)[0] or _JSON)
+
+    def quarantine(self, item: StoredItem) -> None:
+        """Hide an item from all readers by renaming its JSON; its other objects stay.
+
+        Raises
+        ------
+        StoreError
+            The bucket cannot be written.
+        """
+        shown, hidden = (f"{item.relative}/{dot}{item.id}.json" for dot in ("", "."))
+        with self._refusals(shown):
+            obstore.rename(self.objects, shown, hidden)
 
     def put_scene(self, name: str, record: Mapping[str, Any]) -> None:
         """Keep what became of a scene, products or not, replacing an older record.

@@ -2,6 +2,7 @@
 
 A change says which item is new, replaced, withdrawn or restored, why, and by what it is replaced.
 Withdrawing takes an item out of the catalogue until it is restored; its files stay in the store.
+An item is removed when its files are gone or broken, and comes back with sound ones.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ class Kind(StrEnum):
     REPLACED = "replaced"
     WITHDRAWN = "withdrawn"
     RESTORED = "restored"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,10 @@ class Journal:
         return why if self._reason is None else f"{why}: {self._reason}"
 
 
-def withdraw(dsn: str, item: str, reason: str) -> None:
+def withdraw(dsn: str, item: str, reason: str, kind: Kind = Kind.WITHDRAWN) -> None:
     """Take an item out of the catalogue; publications leave it out until it is restored.
+
+    With the kind "removed" the next publication brings it back if its files are there.
 
     Raises
     ------
@@ -150,7 +154,7 @@ def withdraw(dsn: str, item: str, reason: str) -> None:
             raise CatalogError(
                 f"{item} is not in the catalogue: name an item that was published"
             ) from error
-        _record(connection, Kind.WITHDRAWN, item_id, reason)
+        _record(connection, kind, item_id, reason)
         connection.execute("SELECT update_collection_extents()")
         connection.execute("SELECT gfard.measure_holdings()")
 

@@ -80,7 +80,7 @@ def check(path: Path, schemas: Path | None = None) -> list[Finding]:
     if not items:
         reason = "there is no item here" if path.exists() else "there is no such file or folder"
         return [Finding("error", "no-item", reason, "name an item, or a folder above it", path)]
-    return [finding for item in items for finding in _check_item(item, validator)]
+    return [finding for item in items for finding in check_item(item, validator)]
 
 
 def check_store(store: Store, schemas: Path | None = None) -> list[Finding]:
@@ -121,7 +121,8 @@ def _item_files(folder: Path) -> list[Path]:
     ]
 
 
-def _check_item(path: Path, validator: SchemaValidator | None) -> Iterator[Finding]:
+def check_item(path: Path, validator: SchemaValidator | None = None) -> Iterator[Finding]:
+    """Yield what is wrong with one item and its files; ``path`` is its JSON."""
     try:
         item = orjson.loads(path.read_bytes())
         item_id = ItemId.parse(item["id"])

@@ -22,7 +22,7 @@ from pypgstac.load import Loader, Methods, chunked_iterable
 from catalog.changes import Journal
 from catalog.collections import collections, queryables
 from catalog.database import session
-from catalog.published import published_version
+from catalog.published import ASSESSMENT_FILES, published_collection, published_version
 from catalog.store import Store
 from catalog.versions import versions
 
@@ -96,15 +96,36 @@ def publish(
 
     for collection in collections():
         store.put_collection(collection)
-    load(dsn, documents(), reason)
+    load(dsn, documents(), reason, _published_collections(store, public_url))
     _LOG.info("%d items of %s are in the catalogue", counts.total(), store.label)
     return PublishReport(dict(counts))
 
 
-def load(dsn: str, items: Iterable[dict[str, Any]], reason: str | None = None) -> None:
+def _published_collections(store: Store, public_url: str) -> Iterator[dict[str, Any]]:
+    file, _ = ASSESSMENT_FILES["ceos-ard"]
+    for collection in collections():
+        assessed = store.exists(f"{collection['id']}/{file}")
+        yield published_collection(collection, public_url, assessed=assessed)
+
+
+def load(
+    dsn: str,
+    items: Iterable[dict[str, Any]],
+    reason: str | None = None,
+    held: Iterable[dict[str, Any]] | None = None,
+) -> None:
     """Upsert the collections, their queryables and published items.
 
     Then the extents are narrowed to the items, and the counters measure what is held.
+
+    Parameters
+    ----------
+    items
+        As the catalogue is to hold them.
+    reason
+        Why items are new or replaced, for the feed of changes.
+    held
+        The collections; without links of this place where None.
 
     Raises
     ------
@@ -113,7 +134,7 @@ def load(dsn: str, items: Iterable[dict[str, Any]], reason: str | None = None) -
     """
     with session(dsn) as connection:
         loader = Loader(PgstacDB(connection=connection))
-        loader.load_collections(iter(collections()), Methods.upsert)
+        loader.load_collections(iter(held or collections()), Methods.upsert)
         connection.execute(
             "SELECT upsert_queryables(%s::jsonb)", [orjson.dumps(queryables()).decode()]
         )

@@ -8,13 +8,20 @@ changes nothing.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from catalog.ceosard.assess import specification_version
 from catalog.item import extension
+from catalog.method import method_links
 from catalog.product import ItemId
 from catalog.renders import DEFAULT_RENDER
 from catalog.store import Place, StoredItem
 from catalog.versions import Version
 
 _GEOJSON = "application/geo+json"
+ASSESSMENT_FILES = {
+    "ceos-ard": ("ceos-ard.json", "application/json"),
+    "ceos-ard-page": ("ceos-ard.html", "text/html"),
+}
+"""Name and media type of the reports that lie beside a collection's items, by asset."""
 _BUCKET = "bucket"
 """Name of the bucket among an item's ``storage:schemes``."""
 Link = dict[str, Any]
@@ -50,6 +57,7 @@ def published_version(version: Version, public_url: str) -> dict[str, Any]:
     }
     item["links"] = [
         *(link for link in stored.item["links"] if link["rel"] != "collection"),
+        *method_links(base),
         *_picture_links(f"{base}/tiles/collections/{stored.collection}/items/{stored.id}"),
         *_version_links(version, f"{base}/stac/collections/{stored.collection}/items"),
     ]
@@ -78,6 +86,37 @@ def _with_place(item: Mapping[str, Any], assets: Mapping[str, Any], place: Place
             for key, asset in item["assets"].items()
         },
     }
+
+
+def published_collection(
+    collection: Mapping[str, Any], public_url: str, *, assessed: bool = False
+) -> dict[str, Any]:
+    """Return a collection as the catalogue holds it.
+
+    Parameters
+    ----------
+    collection
+        One of ``catalog.collections.collections()``.
+    public_url
+        Address under which visitors reach the platform.
+    assessed
+        Whether the store holds its self-assessment against CEOS-ARD.
+    """
+    base = public_url.rstrip("/")
+    page = f"{base}/#/datasets/{collection['id']}"
+    citation = {"rel": "cite-as", "href": page, "type": "text/html", "title": "Landing page"}
+    document = {**collection, "links": [*collection["links"], citation, *method_links(base)]}
+    if assessed:
+        document["assets"] = {
+            name: {
+                "href": f"{base}/data/{collection['id']}/{file}",
+                "type": media_type,
+                "title": f"Self-assessment against CEOS-ARD SR {specification_version()}",
+                "roles": ["metadata"],
+            }
+            for name, (file, media_type) in ASSESSMENT_FILES.items()
+        }
+    return document
 
 
 def _texts(stored: StoredItem) -> dict[str, Any]:

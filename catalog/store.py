@@ -107,6 +107,12 @@ class Store(Protocol):
     def put_collection(self, collection: Mapping[str, Any]) -> None:
         """Write ``<collection id>/collection.json``, which the items link to."""
 
+    def put_report(self, collection: str, name: str, content: bytes) -> None:
+        """Keep a report about a collection beside its ``collection.json``."""
+
+    def quarantine(self, item: StoredItem) -> None:
+        """Hide an item from all readers; its other files stay, for a look at what is wrong."""
+
     def put_scene(self, name: str, record: Mapping[str, Any]) -> None:
         """Keep what became of a scene, products or not, replacing an older record."""
 
@@ -244,6 +250,24 @@ class FolderStore:
         """
         path = self.root / collection["id"] / "collection.json"
         self._write(path, orjson.dumps(collection, option=orjson.OPT_INDENT_2))
+
+    def put_report(self, collection: str, name: str, content: bytes) -> None:
+        """Keep a report about a collection; errors as of `put_collection`."""
+        self._write(self.root / collection / name, content)
+
+    def quarantine(self, item: StoredItem) -> None:
+        """Hide an item from all readers by renaming its JSON; its other files stay.
+
+        Raises
+        ------
+        StoreError
+            The store cannot be written.
+        """
+        folder = self.resolve(item.relative)
+        try:
+            (folder / f"{item.id}.json").rename(folder / f".{item.id}.json")
+        except OSError as error:
+            raise _refused(self.root, error) from error
 
     def put_scene(self, name: str, record: Mapping[str, Any]) -> None:
         """Keep what became of a scene, products or not, replacing an older record.

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.errors import GfardError, StoreError
-from infra import cli_database, cli_download, cli_evaluate, cli_library, cli_report, cli_versions
+from infra import (
+    cli_check,
+    cli_database,
+    cli_download,
+    cli_evaluate,
+    cli_library,
+    cli_report,
+    cli_versions,
+)
 from infra.parts import Part
 from infra.show import console
 from infra.terminal import (
@@ -294,35 +302,7 @@ def serve(
     _serve(read_settings(port=port, host=host), single=single, part=part)
 
 
-@app.command()
-def check(
-    path: Annotated[
-        str, typer.Argument(help="A product's folder, or a store: its folder or s3:// address.")
-    ],
-    as_json: AsJson = False,
-) -> None:
-    """Compare the files of products with their items; no findings when all agree."""
-    from dataclasses import asdict
-
-    from catalog.check import check as check_products
-    from catalog.check import check_store
-    from catalog.settings import CheckSettings
-    from catalog.stores import is_bucket, open_store
-
-    schemas = CheckSettings().stac_schemas
-    if is_bucket(path):
-        findings = check_store(open_store(path), schemas)
-    else:
-        findings = check_products(Path(path), schemas)
-    if as_json:
-        print_json([asdict(finding) for finding in findings])
-    else:
-        for finding in findings:
-            text = f"{finding.code} {finding.path}: {finding.reason} ({finding.hint})"
-            say(text, label=f"{finding.level}: ")
-        say(f"{path}: {len(findings)} findings")
-    if any(finding.level == "error" for finding in findings):
-        raise typer.Exit(1)
+app.command()(cli_check.check)
 
 
 @app.command()

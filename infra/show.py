@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from catalog.ceosard.report import Assessment
     from catalog.download import Outcome
     from infra.demo import DemoReport
     from infra.doctor import Finding
@@ -125,6 +126,33 @@ def findings_table(findings: "Sequence[Finding]") -> Table:
         mark = "[green]ok[/]" if finding.ok else bad
         table.add_row(mark, finding.name, finding.found, finding.needed_for, finding.hint)
     return table
+
+
+def assessment_table(name: str, assessment: "Assessment") -> Table:
+    """Return the rows of a specification with how many products meet them."""
+    title = (
+        f"{name}: {assessment.passed} of {assessment.products} products meet every threshold of "
+        "CEOS-ARD SR (self-assessed)"
+    )
+    table = Table(title=title, title_justify="left")
+    for head in ("no.", "requirement", "threshold", "goal", "open"):
+        table.add_column(head, overflow="fold")
+    for row in assessment.rows:
+        asked = row.requirement.threshold is not None
+        table.add_row(
+            row.requirement.number,
+            row.requirement.title,
+            _met(row.threshold_met, assessment.products) if asked else "",
+            _met(row.goal_met, assessment.products),
+            row.evidence if row.missed_by else row.open,
+        )
+    return table
+
+
+def _met(count: int, of: int) -> str:
+    if count == of:
+        return "[green]met[/]"
+    return f"[red]{count} of {of}[/]" if count else "[yellow]open[/]"
 
 
 def sheet_table(sheet: "Sheet") -> Table:

@@ -34,6 +34,9 @@ class Products:
             item_id = ItemId.parse(item["id"])
             yield StoredItem(item_id, relative_folder(item_id), item)
 
+    def exists(self, relative: str) -> bool:
+        return False
+
     def put_collection(self, collection: Any) -> None:
         self.written.append(collection["id"])
 

@@ -15,12 +15,14 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from catalog.errors import ServiceError
+from catalog.errors import ServiceError, StoreError
+from catalog.store import FolderStore
 from infra.binaries import installed
 from infra.cli import app
 from infra.postgres import Cluster
 from infra.simulation import SimulationOptions, scene_spec
 from processing.result import SceneResult, Status
+from tests.catalog_products import facts, store_product
 
 COMMANDS = {
     "demo", "simulate", "process", "publish", "withdraw", "download", "serve", "check", "doctor",
@@ -275,3 +277,21 @@ def test_an_option_that_cannot_be_read_shows_how_it_is_written(
 ) -> None:
     with pytest.raises(ServiceError, match=said):
         scene_spec(_options(**change))
+
+
+def test_assessing_an_empty_store_is_refused(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(app, ["check", str(tmp_path), "--ceos-ard"])
+    assert isinstance(answer.exception, StoreError)
+    assert "no product to assess" in str(answer.exception)
+
+
+def test_the_assessment_writes_its_reports(tmp_path: Path) -> None:
+    store_product(FolderStore(tmp_path / "store"), facts())
+    options = ["--ceos-ard", "--keep", "--out", str(tmp_path / "out"), "--json"]
+    answer = CliRunner().invoke(app, ["check", str(tmp_path / "store"), *options])
+    assert answer.exit_code == 1  # random pixels contradict each other
+    told = json.loads(answer.stdout)["gf1-wfv-ard"]
+    for folder in (tmp_path / "out", tmp_path / "store"):
+        report = folder / "gf1-wfv-ard" / "ceos-ard.json"
+        assert json.loads(report.read_text()) == told
+        assert "Self-assessed" in report.with_suffix(".html").read_text()

@@ -7,7 +7,7 @@ CREATE SCHEMA IF NOT EXISTS gfard;
 CREATE TABLE IF NOT EXISTS gfard.changes (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     time timestamptz NOT NULL DEFAULT now(),
-    kind text NOT NULL CHECK (kind IN ('new', 'replaced', 'withdrawn', 'restored')),
+    kind text NOT NULL CHECK (kind IN ('new', 'replaced', 'withdrawn', 'restored', 'removed')),
     collection text NOT NULL,
     item text NOT NULL,
     successor text,

@@ -30,6 +30,7 @@ _TITLES = {
     "replaced": "Replaced: {}",
     "withdrawn": "Withdrawn: {}",
     "restored": "To be published again: {}",
+    "removed": "Removed: {}",
 }
 _PAGE = """
 SELECT number, time, kind, collection, item, successor, reason FROM gfard.changes

@@ -35,9 +35,9 @@ _Find = Callable[[Request], Awaitable[Response | None]]
 _MEDIA_TYPES = {
     ".tiff": COG_MEDIA_TYPE,
     ".json": "application/geo+json",
+    ".html": "text/html; charset=utf-8",
     **THUMBNAIL_MEDIA_TYPES,
 }
-_COLLECTION = "collection.json"
 _HEADERS = {
     # An item made again under the same id has other bytes: ask, and get 304 most of the time.
     "Cache-Control": "public, no-cache",
@@ -127,6 +127,6 @@ def is_unchanged(asked: Headers, said: Headers) -> bool:
 
 
 def _media_type(path: PurePath) -> str:
-    if path.name == _COLLECTION:
-        return "application/json"
+    if path.suffix == ".json" and path.stem != path.parent.name:
+        return "application/json"  # only an item is GeoJSON
     return _MEDIA_TYPES.get(path.suffix, "application/octet-stream")

@@ -1,0 +1,1 @@
+"""Self-assessment against the CEOS-ARD Surface Reflectance specification."""

@@ -1,0 +1,81 @@
+"""Store and catalogue are compared both ways, and brought together again."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from catalog.load import publish
+from catalog.reconcile import compare, repair
+from catalog.store import FolderStore
+from infra.roles import Dsns
+from tests.catalog_products import facts, store_product
+
+URL = "http://ard.example.org"
+ONE = facts(version="RECON1")
+TWO = facts("GF6WFV", datetime(2020, 6, 1, 3, 0, 0, tzinfo=UTC), version="RECON1")
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def store(tmp_path: Path, postgres: Dsns) -> FolderStore:
+    store = FolderStore(tmp_path / "store")
+    for each in (ONE, TWO):
+        store_product(store, each)
+    publish(store, postgres.ingest_dsn, URL)
+    return store
+
+
+def _codes(store: FolderStore, postgres: Dsns) -> list[str]:
+    return [finding.code for finding in compare(store, postgres.ingest_dsn, URL)]
+
+
+def _execute(dsn: str, statement: str, *values: str) -> None:
+    with psycopg.connect(dsn, options="-c search_path=pgstac,public") as connection:
+        connection.execute(statement, values)
+
+
+def test_a_published_store_agrees(store: FolderStore, postgres: Dsns) -> None:
+    assert compare(store, postgres.ingest_dsn, URL) == []
+
+
+def test_every_disagreement_is_found_and_mended(store: FolderStore, postgres: Dsns) -> None:
+    name = str(ONE.id)
+    _execute(postgres.ingest_dsn, "SELECT delete_item(%s, %s)", name, ONE.id.collection)
+    assert _codes(store, postgres) == ["not-published"]
+    done = repair(store, postgres.ingest_dsn, URL)
+    assert (done.quarantined, done.removed, done.published) == ((), (), 2)
+    assert _codes(store, postgres) == []
+
+    assert {f.code for f in compare(store, postgres.ingest_dsn, "http://elsewhere")} == {
+        "catalogue-differs"
+    }
+
+    stored = store.get(ONE.id)
+    assert stored is not None
+    sr = store.resolve(f"{stored.relative}/{name}.SR.tiff")
+    sr.write_bytes(sr.read_bytes()[:-7])
+    done = repair(store, postgres.ingest_dsn, URL)
+    assert (done.quarantined, done.removed, done.published) == ((name,), (name,), 1)
+    assert _codes(store, postgres) == []
+    assert store.get(ONE.id) is None
+    assert sr.exists()
+
+    store_product(store, ONE)  # processed again
+    assert _codes(store, postgres) == ["not-published"]
+    assert repair(store, postgres.ingest_dsn, URL).published == 2
+    assert _codes(store, postgres) == []
+
+
+def test_an_item_whose_product_is_gone_leaves_the_catalogue(
+    store: FolderStore, postgres: Dsns
+) -> None:
+    stored = store.get(TWO.id)
+    assert stored is not None
+    store.quarantine(stored)
+    (finding,) = compare(store, postgres.ingest_dsn, URL)
+    assert (finding.code, finding.path) == ("no-files", str(TWO.id))
+    assert repair(store, postgres.ingest_dsn, URL).removed == (str(TWO.id),)
+    assert _codes(store, postgres) == []
