@@ -23,7 +23,7 @@ from catalog.grid import Grid
 from catalog.product import TILE_PIXELS, MaskClass
 from processing.geometry.angles import Angles
 from processing.quality.mask import classify, look, tile_mask
-from processing.quality.network import default_model
+from processing.quality.models import load_model
 from processing.quality.shadows import shadow_probability
 from processing.sensors import camera
 from tests.cloud_scenes import SWATH_DEG, CloudScene, cloud_scene
@@ -91,7 +91,7 @@ def classify_chip(folder: Path, name: str, network: bool) -> Chip:
     with rasterio.open(folder / f"{name}_label.tif") as raster:
         label = raster.read(1)
     anywhere = np.ones(label.shape, np.bool_)
-    seen = classify(toa, anywhere, anywhere, None, default_model() if network else None)
+    seen = classify(toa, anywhere, anywhere, None, load_model() if network else None)
     biome = name.startswith("l8biome")
     return Chip(
         seen.classes == MaskClass.CLOUD,

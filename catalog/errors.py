@@ -14,6 +14,7 @@
     ├── DemError              heights cannot be read or do not cover the scene
     ├── ReferenceImageError   a reference image cannot be found, fetched or read
     ├── AtmosphereError       look-up table or auxiliary data missing or outside its range
+    ├── MaskError             a mask network, its card or a snow prior cannot be used
     ├── TileError             a name that is not a tile of the grid
     ├── ProductError          a product, item or name that breaks the contract
     ├── LabelError            labelled chips that cannot be read as such
@@ -72,6 +73,10 @@ class ReferenceImageError(GfardError):
 
 class AtmosphereError(GfardError):
     """A look-up table or auxiliary data is missing or outside its range."""
+
+
+class MaskError(GfardError):
+    """A mask network, its card or a snow prior that cannot be used."""
 
 
 class TileError(GfardError):

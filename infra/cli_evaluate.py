@@ -68,7 +68,7 @@ def mask(
 
 def _backend(part: Part) -> "Backend":
     from processing.quality.evaluate import Backend
-    from processing.quality.network import default_model
+    from processing.quality.models import load_model
 
-    model = None if part is Part.RULES else (lambda _level: default_model())
+    model = None if part is Part.RULES else (lambda level: load_model(level=level))
     return Backend(part.value, rules=part is not Part.NETWORK, model=model)

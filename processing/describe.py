@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -176,7 +177,11 @@ def _provenance(
         "aerosol_surfaces": list(looked.surfaces.names),
         "aerosol_lut": camera_lut(seen.package.camera.name).content_hash,
         "aerosol_source_percent": _aerosol_shares(image),
-        "mask_model": {"name": looked.quality.model, "sha256": looked.quality.model_sha256},
+        "mask_model": {
+            "name": looked.quality.model,
+            "version": looked.quality.model_version,
+            "sha256": looked.quality.model_sha256,
+        },
         **_geometry(seen.placement),
         "sun_check": {
             "time_zone": seen.package.sun_check.time_zone,
@@ -184,7 +189,7 @@ def _provenance(
             "zenith_error": round(float(seen.package.sun_check.zenith_error_deg), 3),
             "azimuth_error": round(float(seen.package.sun_check.azimuth_error_deg), 3),
         },
-        "settings": settings.model_dump(mode="json"),
+        "settings": _options(settings),
         "settings_sha256": hashlib.sha256(options.encode()).hexdigest(),
     }
 
@@ -197,6 +202,14 @@ def _geometry(placement: Placement) -> dict[str, Any]:
     return {
         "geometric_reference_images": reference_facts(placement.reference),
         "geometric_correction": applied,
+    }
+
+
+def _options(settings: ProcessSettings) -> dict[str, Any]:
+    """Return the options as plain values; of files their names, for paths tell of the machine."""
+    return {
+        name: value.name if isinstance(value, Path) else value
+        for name, value in settings.model_dump().items()
     }
 
 

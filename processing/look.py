@@ -29,6 +29,7 @@ from processing.library.expect import Sources, from_history, from_library
 from processing.package import L1APackage
 from processing.placement import UNPLACED, Placement
 from processing.quality.mask import SceneQuality, look
+from processing.quality.models import load_model
 from processing.sensors import Calibration
 from processing.settings import ProcessSettings
 
@@ -191,6 +192,8 @@ def _classify(
         month=seen.package.centre_time.month,
         saturated=saturated,
         hidden=hidden_ground(seen.heights, frame, field),
+        model=load_model(settings.mask_model) if settings.network else None,
+        snow_prior=settings.snow_prior,
     )
 
 

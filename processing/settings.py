@@ -1,5 +1,6 @@
 """Options of production, read once at the edge from the environment or the command line."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -51,3 +52,10 @@ class ProcessSettings(BaseSettings):
         False, description="also write one sigma of optical depth and surface reflectance"
     )
     network: bool = Field(True, description="use the cloud network beside the rules")
+    mask_model: Path | None = Field(
+        None,
+        description="cloud network: an .onnx file with a .json beside it; none takes ukis-csmask",
+    )
+    snow_prior: Path | None = Field(
+        None, description="raster of snow cover around the day of the scene, percent"
+    )

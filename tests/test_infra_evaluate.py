@@ -19,7 +19,7 @@ from processing.quality.chips import read_chips
 from processing.quality.evaluate import Backend, evaluate
 from processing.quality.network import ModelCard, Probabilities
 
-FOREST, CLOUD, WATER = (850, 750, 550, 3000), (6000, 5800, 5900, 6200), (900, 600, 400, 200)
+FOREST, CLOUD, WATER = (200, 400, 250, 3000), (6000, 5800, 5900, 6200), (250, 300, 150, 50)
 CODES = {"clear": 1, "water": 2, "cloud": 3}
 SIDE = 96
 
@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
 class SeesShadow:
     """A network that calls the left of every image shadow and the right cloud."""
 
-    card = ModelCard("halves", "1", "none", "0" * 64, 30.0, ("blue", "green", "red", "nir"))
+    card = ModelCard("halves", "1", "none", "0" * 64, 30.0, "SR", ("blue", "green", "red", "nir"))
 
     def probabilities(self, image: np.ndarray, progress: object = None) -> Probabilities:
         right = np.zeros(image.shape[1:], np.float32)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from catalog.errors import ProductError
-from processing.quality.network import default_model
+from catalog.errors import MaskError
+from processing.quality.models import load_model
 
 BANDS = ["blue", "green", "red", "nir"]
 
@@ -31,7 +31,7 @@ def test_classes_agree_with_the_package_of_the_network() -> None:
     image = _sky(300, 300)
     padded = np.pad(image, ((0, 0), (51, 109), (51, 109)), mode="symmetric")
     before = padded.copy()
-    found = default_model().probabilities(padded)
+    found = load_model().probabilities(padded)
     assert np.array_equal(padded, before)
     chances = np.stack([1 - found.cloud - found.shadow, found.cloud, found.shadow])
     ours = chances[:, 51:351, 51:351].argmax(axis=0)
@@ -48,7 +48,7 @@ def test_classes_agree_with_the_package_of_the_network() -> None:
 
 
 def test_blocks_blend_without_a_seam() -> None:
-    model = default_model()
+    model = load_model()
     image = _sky(256, 460)
     whole = model.probabilities(image).cloud
     left = model.probabilities(image[:, :, :256]).cloud
@@ -65,22 +65,22 @@ def test_no_data_stays_no_data_and_costs_nothing() -> None:
     image = _sky(70, 90)
     image[:, :30] = np.nan
     steps: list[float] = []
-    found = default_model().probabilities(image, lambda _label, share: steps.append(share))
+    found = load_model().probabilities(image, lambda _label, share: steps.append(share))
     assert np.array_equal(np.isnan(found.cloud), np.isnan(image[0]))
     assert np.nanmin(found.shadow) >= 0
     assert np.nanmax(found.cloud + found.shadow) <= 1 + 1e-5
     assert steps[-1] == 1
-    nothing = default_model().probabilities(np.full((4, 300, 600), np.nan, np.float32))
+    nothing = load_model().probabilities(np.full((4, 300, 600), np.nan, np.float32))
     assert np.isnan(nothing.cloud).all()
 
 
 def test_a_missing_band_is_named() -> None:
-    with pytest.raises(ProductError, match=r"takes 4 bands .*got 3"):
-        default_model().probabilities(np.zeros((3, 64, 64), np.float32))
+    with pytest.raises(MaskError, match=r"takes 4 bands .*got 3"):
+        load_model().probabilities(np.zeros((3, 64, 64), np.float32))
 
 
 def test_the_card_tells_where_the_mask_comes_from() -> None:
-    card = default_model().card
+    card = load_model().card
     assert card.licence == "Apache-2.0"
     assert card.bands == tuple(BANDS)
     assert len(card.sha256) == 64

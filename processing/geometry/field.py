@@ -66,3 +66,30 @@ class GroundField:
         down = (self.grid.uly - target.uly) / self.grid.resolution
         right = (target.ulx - self.grid.ulx) / self.grid.resolution
         return (row + 0.5) * ratio + down - 0.5, (col + 0.5) * ratio + right - 0.5
+
+
+def averaged(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Return an image averaged over squares of pixels.
+
+    Parameters
+    ----------
+    image
+        (bands, rows, cols) float32, NaN = no data.
+    factor
+        Side of a square in pixels; squares at the lower and right edge may be cut.
+
+    Returns
+    -------
+    ndarray of float32
+        Means of the pixels with data, NaN where a square has none.
+    """
+    if factor == 1:
+        return image
+    bands, rows, cols = image.shape
+    edge = ((0, 0), (0, -rows % factor), (0, -cols % factor))
+    padded = np.pad(image, edge, constant_values=np.nan)
+    squares = padded.reshape(bands, -(-rows // factor), factor, -(-cols // factor), factor)
+    known = np.isfinite(squares)
+    count = known.sum(axis=(2, 4))
+    total = np.where(known, squares, 0).sum(axis=(2, 4), dtype=np.float32)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)

@@ -23,12 +23,12 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from catalog.errors import LabelError
 from catalog.product import MaskClass
 from processing.quality.accuracy import IGNORED
+from processing.quality.network import Level
 
 DECLARATIONS = "labels.json"
-Level = Literal["TOA", "SR"]
 Surface = Literal["snow", "bright soil", "water"]
 
-_BANDS = ("blue", "green", "red", "nir")
+BANDS = ("blue", "green", "red", "nir")
 _SUFFIXES: dict[str, Level] = {"_toa.tif": "TOA", "_sr.tif": "SR"}
 _LABEL = "_label.tif"
 
@@ -237,10 +237,10 @@ def _band_indices(path: Path, raster: rasterio.DatasetReader) -> list[int]:
     if path.name.endswith(_LABEL):
         return [1]
     names = list(raster.descriptions)
-    if set(_BANDS) <= set(names):
-        return [names.index(band) + 1 for band in _BANDS]
-    if raster.count < len(_BANDS):
-        raise LabelError(f"{path}: {raster.count} bands, {', '.join(_BANDS)} wanted")
+    if set(BANDS) <= set(names):
+        return [names.index(band) + 1 for band in BANDS]
+    if raster.count < len(BANDS):
+        raise LabelError(f"{path}: {raster.count} bands, {', '.join(BANDS)} wanted")
     return [1, 2, 3, 4]
 
 

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from catalog.grid import Grid
 from catalog.product import REFLECTANCE_SCALE, MaskClass
-from processing.geometry.field import GroundField
+from processing.geometry.field import GroundField, averaged
 from processing.quality.accuracy import IGNORED, Confusion, boundary_f
-from processing.quality.chips import Chip
+from processing.quality.chips import BANDS, Chip
 from processing.quality.mask import Context, SceneQuality, classify, tile_mask
-from processing.quality.network import MaskModel
+from processing.quality.network import Level, MaskModel, see
+from processing.quality.rules import as_toa
+from processing.quality.snow import UNKNOWN
 
 LOOK_M = 30.0
 """Pixel size at which a chip is looked at as a whole; finer ones are averaged to about it."""
@@ -35,13 +37,13 @@ class Backend:
 
     name: str
     rules: bool
-    model: Callable[[str], MaskModel] | None
+    model: Callable[[Level], MaskModel] | None
 
     def mask(self, chip: Chip) -> NDArray[np.uint8]:
         """Return the ``MaskClass`` of each pixel of a chip, uint8 (rows, cols)."""
         grid = Grid(32631, 300_000.0, 5_100_000.0, chip.resolution_m, *chip.truth.shape)
         factor = max(round(LOOK_M / chip.resolution_m), 1)
-        image = _averaged(chip.image, factor)
+        image = averaged(chip.image, factor)
         model = None if self.model is None else self.model(chip.level)
         if self.rules:
             return _fused(image, chip, grid, factor, model)
@@ -172,10 +174,13 @@ def _fused(
     image: NDArray[np.float32], chip: Chip, grid: Grid, factor: int, model: MaskModel | None
 ) -> NDArray[np.uint8]:
     """Return the mask by rules, with the network where one is given."""
+    looked_at = grid.coarsen(factor)
+    found = see(model, image, BANDS, looked_at, level=chip.level) if model else None
     anywhere = np.ones(image.shape[1:], np.bool_)
-    seen = classify(image, anywhere, anywhere, None, model)
+    snow_chance = np.full(anywhere.shape, UNKNOWN, np.float32)
+    seen = classify(image, anywhere, snow_chance, None, found, level=chip.level)
     quality = SceneQuality(
-        grid.coarsen(factor),
+        looked_at,
         seen.cloud,
         seen.shadow,
         seen.classes,
@@ -185,7 +190,8 @@ def _fused(
         model_version="",
         model_sha256="",
     )
-    counts = np.rint(np.nan_to_num(chip.image) / REFLECTANCE_SCALE)
+    toa = chip.image if chip.level == "TOA" else as_toa(chip.image)
+    counts = np.rint(np.nan_to_num(toa) / REFLECTANCE_SCALE)
     empty = np.isnan(chip.image)
     encoded = np.where(empty, 0, np.clip(counts, 1, 65535)).astype(np.uint16)
     return tile_mask(quality, encoded, grid)
@@ -195,7 +201,7 @@ def _network_alone(
     image: NDArray[np.float32], chip: Chip, grid: Grid, factor: int, model: MaskModel
 ) -> NDArray[np.uint8]:
     """Return the most probable class of the network."""
-    seen = model.probabilities(image)
+    seen = see(model, image, BANDS, grid.coarsen(factor), level=chip.level)
     looked = GroundField(grid.coarsen(factor), np.stack((seen.cloud, seen.shadow)))
     cloud, shadow = looked.on(grid)
     rest = 1 - cloud - shadow
@@ -204,20 +210,6 @@ def _network_alone(
     mask[(cloud >= shadow) & (cloud > rest)] = MaskClass.CLOUD
     mask[np.isnan(chip.image).any(axis=0)] = MaskClass.FILL
     return mask
-
-
-def _averaged(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """Return means over squares of pixels, NaN where none has data; squares may be cut."""
-    if factor == 1:
-        return image
-    bands, rows, cols = image.shape
-    edge = ((0, 0), (0, -rows % factor), (0, -cols % factor))
-    padded = np.pad(image, edge, constant_values=np.nan)
-    squares = padded.reshape(bands, -(-rows // factor), factor, -(-cols // factor), factor)
-    known = np.isfinite(squares)
-    count = known.sum(axis=(2, 4))
-    total = np.where(known, squares, 0).sum(axis=(2, 4), dtype=np.float32)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
 def _figures(group: str, backend: str, scored: Sequence[Scored]) -> GroupFigures:

@@ -7,6 +7,7 @@ done once. A tile takes the probabilities back to 16 m and adds what rules see a
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +18,16 @@ from catalog.product import REFLECTANCE_SCALE, MaskClass
 from processing.geometry.angles import AngleField, Angles
 from processing.geometry.field import GroundField
 from processing.geometry.terrain import HiddenGround
-from processing.quality import rules
+from processing.quality import rules, snow
 from processing.quality.cloudbase import Rays
-from processing.quality.network import MaskModel, Progress, default_model
+from processing.quality.fusion import cloud_odds
+from processing.quality.models import load_model
+from processing.quality.network import Level, MaskModel, Probabilities, Progress, see
 from processing.quality.shadows import grown, shadow_probability
 from processing.sensors import Camera
 
 ANGLE_CELL = 16
 """Pixels of the look grid along one side of a cell of angles."""
-NETWORK_ODDS = (-2.0, 5.0)
-"""Log-odds of cloud to which the network's word is limited, so that rules can overrule it."""
-RULES_PRIOR = 1.0
-"""Log-odds of cloud that stand in for the network where it is not used."""
 SHADOW_ODDS = 1.2
 """The network's odds of shadow must exceed this: it finds shadow too readily."""
 ADJACENT_M = 300.0
@@ -92,6 +91,7 @@ def look(
     saturated: NDArray[np.uint8] | None = None,
     hidden: HiddenGround | None = None,
     model: MaskModel | None = None,
+    snow_prior: Path | None = None,
 ) -> SceneQuality:
     """Classify a whole scene.
 
@@ -119,22 +119,25 @@ def look(
         Ground that relief hides from sun and sensor, on ``grid``; None nowhere.
     model
         Network to use instead of the default one.
+    snow_prior
+        Raster of snow cover, see `snow.chance_by_prior`; None goes by season and place alone.
     """
     names = [band.name for band in camera.bands]
     image = toa[[names.index(band) for band in ("blue", "green", "red", "nir")]]
     flat = rules.is_flat(heights, grid.resolution)
-    can_snow = rules.can_snow_lie(heights, _latitude(grid), month)
+    snow_chance = _snow_chance(heights, grid, month, snow_prior)
     light = angles.on(grid.coarsen(ANGLE_CELL))
-    chosen = (model or default_model()) if network else None
+    chosen = (model or load_model()) if network else None
+    found = see(chosen, toa, names, grid, progress=progress) if chosen else None
     unsure = None if saturated is None else _red_alone(saturated, names)
-    seen = classify(image, flat, can_snow, _rays(light, grid), chosen, progress, unsure)
+    seen = classify(image, flat, snow_chance, _rays(light, grid), found, unsure)
     near = grown(seen.classes == MaskClass.CLOUD, round(ADJACENT_M / grid.resolution))
     return SceneQuality(
         grid,
         seen.cloud,
         seen.shadow,
         seen.classes,
-        _context(flat, can_snow, near, hidden),
+        _context(flat, snow_chance >= snow.POSSIBLE, near, hidden),
         cloud_shadow_percent(seen.classes),
         chosen.card.name if chosen else "rules",
         chosen.card.version if chosen else "1",
@@ -170,40 +173,42 @@ class Classified:
 def classify(
     image: NDArray[np.float32],
     flat: NDArray[np.bool_],
-    can_snow: NDArray[np.bool_],
+    snow_chance: NDArray[np.float32],
     rays: Rays | None,
-    model: MaskModel | None,
-    progress: Progress | None = None,
+    found: Probabilities | None,
     unsure: NDArray[np.bool_] | None = None,
+    *,
+    level: Level = "TOA",
 ) -> Classified:
     """Classify blue, green, red and near infrared by network, rules and geometry together.
 
     Parameters
     ----------
     image
-        TOA reflectance (4, rows, cols) float32, 0-1, NaN = no data, pixels of about 30 m.
-    flat, can_snow
-        Where water and snow can lie, (rows, cols).
+        Reflectance (4, rows, cols) float32, 0-1, NaN = no data, pixels of about 30 m.
+    flat
+        Where water can lie, (rows, cols).
+    snow_chance
+        Chance of snow on the ground, 0-1, (rows, cols) float32.
     rays
         Displacement of shadows; None where sun and view are unknown, then any dark ground may
         be shadow and none is added.
-    model
-        The network; None works by rules and geometry alone.
-    progress
-        Called with a label and the share done, 0-1.
+    found
+        What the network sees; None works by rules and geometry alone.
     unsure
         (rows, cols), pixels in whose colour the network is not trusted to see a cloud.
+    level
+        What ``image`` holds.
     """
     valid = np.asarray(np.isfinite(image).all(axis=0))
-    odds, found = _network(model, image, progress)
-    if unsure is not None:
-        odds[unsure] = np.minimum(odds[unsure], 0)
-    cloud = _probability(odds + rules.cloud_evidence(image, can_snow))
-    snow = rules.is_snow(image, can_snow)
-    water = rules.is_water(image, flat)
-    shadow = shadow_probability(found, image[3], cloud > 0.5, valid, ~(snow | water), rays)
-    shadow[rules.is_deep_water(image, flat)] = 0
-    return Classified(cloud, shadow, _compose(valid, cloud > 0.5, shadow > 0.5, snow, water))
+    toa = image if level == "TOA" else rules.as_toa(image)
+    cloud = _probability(cloud_odds(toa, snow_chance, found, unsure, level))
+    white = snow.white(toa) & (snow_chance >= snow.POSSIBLE)
+    water = rules.is_water(toa, flat)
+    dark = np.zeros_like(toa[0]) if found is None else _shadow_chance(found)
+    shadow = shadow_probability(dark, toa[3], cloud > 0.5, valid, ~(white | water), rays)
+    shadow[rules.is_deep_water(toa, flat)] = 0
+    return Classified(cloud, shadow, _compose(valid, cloud > 0.5, shadow > 0.5, white, water))
 
 
 def _red_alone(saturated: NDArray[np.uint8], names: Sequence[str]) -> NDArray[np.bool_]:
@@ -223,17 +228,21 @@ def _latitude(grid: Grid) -> float:
     return float(to_degrees.transform((west + east) / 2, (south + north) / 2)[1])
 
 
-def _network(
-    model: MaskModel | None, image: NDArray[np.float32], progress: Progress | None
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return log-odds of cloud, limited, and the probability of shadow with 0.5 as its limit."""
-    if model is None:
-        return np.full(image.shape[1:], RULES_PRIOR, np.float32), np.zeros_like(image[0])
-    seen = model.probabilities(image, progress)
-    inside = np.clip(seen.cloud, 1e-4, 1 - 1e-4)
-    odds = np.clip(np.log(inside / (1 - inside)), *NETWORK_ODDS)
-    weighted = seen.shadow / (seen.shadow + np.float32(SHADOW_ODDS) * (1 - seen.shadow))
-    return np.asarray(odds, np.float32), np.asarray(weighted, np.float32)
+def _snow_chance(
+    heights: NDArray[np.float32], grid: Grid, month: int | None, prior: Path | None
+) -> NDArray[np.float32]:
+    """Return the chance of snow on the ground, by the prior where it says something."""
+    chance = snow.chance_by_season(heights, _latitude(grid), month)
+    if prior is None:
+        return chance
+    told = snow.chance_by_prior(prior, grid)
+    return np.where(np.isnan(told), chance, told)
+
+
+def _shadow_chance(found: Probabilities) -> NDArray[np.float32]:
+    """Return the network's probability of shadow, less than it says."""
+    weighed = found.shadow / (found.shadow + np.float32(SHADOW_ODDS) * (1 - found.shadow))
+    return np.asarray(weighed, np.float32)
 
 
 def _probability(odds: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -324,7 +333,7 @@ def strips(quality: SceneQuality, toa: NDArray[np.uint16], grid: Grid) -> Iterat
             rows,
             cloud.on(frame),
             shadow.on(frame),
-            rules.is_snow(image, known & Context.CAN_SNOW != 0),
+            snow.white(image) & (known & Context.CAN_SNOW != 0),
             rules.is_water(image, known & Context.FLAT != 0),
             known,
         )
