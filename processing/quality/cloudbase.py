@@ -21,11 +21,11 @@ from scipy import ndimage
 
 BASE_HEIGHTS_M = (200.0, 12000.0)
 """Lowest and highest cloud base that is tried."""
-ACCEPT = 0.1
+ACCEPT = 0.06
 """Share of light by which the ground below a displaced piece is darker than around it."""
-PIECE_PIXELS = 24
+PIECE_PIXELS = 40
 """Side of the squares into which clouds larger than one and a half of them are cut."""
-RING_PIXELS = 2
+RING_PIXELS = 1
 """Width of the ring around a cloud whose ground is compared with that below it."""
 IN_SIGHT = 0.2
 """Share of a displaced piece that must lie on ground in sight, else there is nothing to judge."""

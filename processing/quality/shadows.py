@@ -16,8 +16,9 @@ from processing.quality.darkness import DARKENING, light_loss, share_lost
 
 MATCHED_SHADOW = 0.8
 """Probability of shadow on dark ground where geometry puts the shadow of a cloud."""
-FRINGE_PIXELS = 1
-"""Pixels around a matched shadow that are shadow too where they are dark."""
+GROWTH_PIXELS, GROWTH_LOST = 6, 0.25
+"""How far a matched shadow grows into ground that lacks this share of light: no cloud is as flat
+as the sheet that is displaced, and its thin edge casts a thin shadow."""
 MATCH_MARGIN = 3
 """Pixels around a matched shadow in which water may truly be shadow."""
 _REACH_RANGE = (0.5, 1.5)
@@ -37,7 +38,7 @@ def shadow_probability(
 
     Shadow that no cloud can reach, or that is no darker than its surroundings, is dropped, and
     so is what looks like water away from matched shadows. Where the shadow of a piece of cloud
-    must lie and the ground is dark, it is added.
+    must lie it is added, and dark ground that goes on from there.
 
     Parameters
     ----------
@@ -60,13 +61,26 @@ def shadow_probability(
     shadow = np.where(dark, found, np.float32(0))
     if rays is not None:
         ground = land | (found > 0.5)
-        shadows = match_shadows(cloud, share_lost(nir, loss), ground, valid, rays)
+        lost = share_lost(nir, loss)
+        shadows = match_shadows(cloud, lost, ground, valid, rays)
         # Lakes and deep shadow look alike: there only a cloud's own place for it decides.
         likely = land | grown(shadows.matched, MATCH_MARGIN)
         shadow[~(shadows.reachable & likely)] = 0
-        added = grown(shadows.matched, FRINGE_PIXELS) & dark & land
+        added = _completed(shadows.matched & land, dark, lost, land & valid & ~cloud)
         shadow[added] = np.maximum(shadow[added], np.float32(MATCHED_SHADOW))
     return np.where(valid, shadow, np.float32(np.nan))
+
+
+def _completed(
+    matched: NDArray[np.bool_],
+    dark: NDArray[np.bool_],
+    lost: NDArray[np.float32],
+    ground: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Return matched shadows with the dark ground that touches them."""
+    start = matched | (grown(matched, 1) & dark & ground)
+    onto = start | ((lost > GROWTH_LOST) & ground)
+    return np.asarray(ndimage.binary_dilation(start, _BLOCK, GROWTH_PIXELS, mask=onto))
 
 
 def grown(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
