@@ -16,7 +16,6 @@ from pydantic import SecretStr
 from catalog.settings import BucketSettings
 
 READY_WITHIN_S = 60
-KEYS = {"access_key_id": "test", "secret_access_key": "secret"}
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """Products in a bucket appear whole or not at all, and are read as those of a folder."""
 
+import json
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 import rasterio
 from rasterio.errors import RasterioIOError
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
 from catalog import bucket
 from catalog.bucket import BucketStore
@@ -26,8 +30,12 @@ from catalog.store import FolderStore, relative_folder
 from catalog.stores import open_store
 from catalog.validate import SchemaValidator
 from catalog.web.files import files_app
+from infra.cli import app
+from infra.parts import Part, Site, build
+from infra.roles import Dsns
+from infra.settings import InfraSettings
 from tests.catalog_products import facts, write_product
-from tests.s3_site import make_bucket, s3_server
+from tests.s3_site import environment, make_bucket, s3_server
 from tiler.reader import ForbiddenHrefError, GeoTiffReader, Hrefs, MissingFileError
 
 FACTS = facts()
@@ -49,23 +57,32 @@ def store(settings: BucketSettings, request: pytest.FixtureRequest) -> BucketSto
     return BucketStore(make_bucket(settings, name), settings)
 
 
+@dataclass(frozen=True)
+class Product:
+    """Files of a product, made once, and the item that describes them."""
+
+    folder: Path
+    item: dict[str, Any]
+
+    def copy(self, folder: Path) -> dict[str, Any]:
+        """Copy the files into a draft; returns their item."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return self.item
+
+    def content(self) -> bytes:
+        """Bytes of the surface reflectance."""
+        return (self.folder / SR).read_bytes()
+
+
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files of a product, made once."""
+def product(tmp_path_factory: pytest.TempPathFactory) -> Product:
     folder = tmp_path_factory.mktemp("product")
-    write_product(folder, FACTS)
-    return folder
+    return Product(folder, build_item(FACTS, write_product(folder, FACTS)))
 
 
-def _put(store: BucketStore, product: Path) -> None:
+def _put(store: BucketStore, product: Product) -> None:
     with store.draft(ID) as draft:
-        for path in product.iterdir():
-            (draft.folder / path.name).write_bytes(path.read_bytes())
-        draft.commit(_item(draft.folder))
-
-
-def _item(folder: Path) -> dict[str, Any]:
-    return build_item(FACTS, write_product(folder, FACTS))
+        draft.commit(product.copy(draft.folder))
 
 
 def _keys(store: BucketStore) -> list[str]:
@@ -92,7 +109,7 @@ def test_keys_come_from_the_platform_s_variables_or_those_of_aws(
     assert (found.endpoint, found.region) == ("https://minio.example.org", "eu-west-1")
 
 
-def test_a_product_comes_back(store: BucketStore, product: Path) -> None:
+def test_a_product_comes_back(store: BucketStore, product: Product) -> None:
     _put(store, product)
     (stored,) = store.items()
     assert (stored.id, stored.relative) == (ID, FOLDER)
@@ -104,27 +121,27 @@ def test_a_product_comes_back(store: BucketStore, product: Path) -> None:
     for asset in stored.item["assets"].values():
         assert store.exists(f"{FOLDER}/{asset['href'].removeprefix('./')}")
     with store.local_copy(stored) as folder:
-        assert (folder / SR).read_bytes() == (product / SR).read_bytes()
+        assert (folder / SR).read_bytes() == product.content()
 
 
-def test_nothing_is_there_before_the_commit(store: BucketStore, product: Path) -> None:
+def test_nothing_is_there_before_the_commit(store: BucketStore, product: Product) -> None:
     with store.draft(ID) as draft:
-        _item(draft.folder)
+        product.copy(draft.folder)
         assert _keys(store) == []
     assert _keys(store) == []
     assert not draft.folder.exists()
 
 
-def test_a_draft_that_lacks_a_file_is_refused(store: BucketStore) -> None:
+def test_a_draft_that_lacks_a_file_is_refused(store: BucketStore, product: Product) -> None:
     with store.draft(ID) as draft:
-        item = _item(draft.folder)
+        item = product.copy(draft.folder)
         (draft.folder / SR).unlink()
         with pytest.raises(ProductError, match="which is not there"):
             draft.commit(item)
     assert _keys(store) == []
 
 
-def _killed_while_putting(address: str, settings: BucketSettings) -> None:
+def _killed_while_putting(address: str, settings: BucketSettings, product: Product) -> None:
     """Commit a product and die when half of its files are there."""
     put = BucketStore.put
     count = iter(range(4))
@@ -136,17 +153,16 @@ def _killed_while_putting(address: str, settings: BucketSettings) -> None:
 
     BucketStore.put = dying_put  # type: ignore[method-assign]
     store = BucketStore(address, settings)
-    with store.draft(ID) as draft:
-        draft.commit(_item(draft.folder))
+    _put(store, product)
 
 
 def test_a_killed_run_leaves_nothing_visible(
-    store: BucketStore, settings: BucketSettings, product: Path, monkeypatch: pytest.MonkeyPatch
+    store: BucketStore, settings: BucketSettings, product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _put(store, product)
     before = store.get(ID)
     process = multiprocessing.get_context("spawn").Process(
-        target=_killed_while_putting, args=(store.label, settings)
+        target=_killed_while_putting, args=(store.label, settings, product)
     )
     process.start()
     process.join(60)
@@ -159,7 +175,7 @@ def test_a_killed_run_leaves_nothing_visible(
     assert len(_keys(store)) == 1 + 8 + 8  # those of the version before stay for its readers
 
 
-def test_a_rerun_switches_in_one_step(store: BucketStore, product: Path) -> None:
+def test_a_rerun_switches_in_one_step(store: BucketStore, product: Product) -> None:
     _put(store, product)
     first = store.get(ID)
     _put(store, product)
@@ -171,7 +187,7 @@ def test_a_rerun_switches_in_one_step(store: BucketStore, product: Path) -> None
     assert store.exists(f"{FOLDER}/{old.removeprefix('./')}")
 
 
-def test_files_agree_with_items(store: BucketStore, product: Path) -> None:
+def test_files_agree_with_items(store: BucketStore, product: Product) -> None:
     (empty,) = check_store(store)
     assert (empty.code, empty.path) == ("no-item", store.label)
     _put(store, product)
@@ -206,7 +222,7 @@ def test_a_bucket_that_is_not_there_is_one_line(settings: BucketSettings) -> Non
 
 
 def test_published_items_name_the_bucket_too(
-    store: BucketStore, product: Path, stac_schemas: Path
+    store: BucketStore, product: Product, stac_schemas: Path
 ) -> None:
     _put(store, product)
     stored = store.get(ID)
@@ -220,12 +236,12 @@ def test_published_items_name_the_bucket_too(
     assert alternate.startswith(f"{store.label}/{FOLDER}/")
     assert asset["href"] == alternate.replace(store.label, f"{URL}/data")
     key = alternate.removeprefix(f"{store.label}/")
-    assert bytes(obstore.get(store.objects, key).bytes()) == (product / SR).read_bytes()
+    assert bytes(obstore.get(store.objects, key).bytes()) == product.content()
     assert item["properties"]["storage:schemes"]["bucket"]["type"] == "custom-s3"
 
 
 @pytest.fixture
-def href(store: BucketStore, product: Path) -> str:
+def href(store: BucketStore, product: Product) -> str:
     """Published address of the surface reflectance."""
     _put(store, product)
     stored = store.get(ID)
@@ -234,11 +250,11 @@ def href(store: BucketStore, product: Path) -> str:
     return found
 
 
-def test_the_tiler_reads_from_the_bucket(store: BucketStore, product: Path, href: str) -> None:
+def test_the_tiler_reads_from_the_bucket(store: BucketStore, product: Product, href: str) -> None:
     hrefs = Hrefs(store, URL)
     path = hrefs.path(href)
     assert path.startswith("/vsis3/")
-    with GeoTiffReader(path) as reader, rasterio.open(product / SR) as expected:
+    with GeoTiffReader(path) as reader, rasterio.open(product.folder / SR) as expected:
         assert (reader.dataset.read() == expected.read()).all()
     with pytest.raises(MissingFileError):
         hrefs.path(href.replace(".SR.", ".XX."))
@@ -252,8 +268,8 @@ def test_the_tiler_reads_from_the_bucket(store: BucketStore, product: Path, href
         rasterio.open("/vsis3/other/x.tiff")
 
 
-def test_data_serves_from_the_bucket(store: BucketStore, product: Path, href: str) -> None:
-    content = (product / SR).read_bytes()
+def test_data_serves_from_the_bucket(store: BucketStore, product: Product, href: str) -> None:
+    content = product.content()
     size = len(content)
     client = TestClient(files_app(store), root_path="/data")
     path = href.removeprefix(URL)
@@ -295,17 +311,47 @@ def test_what_is_not_published_is_not_there(store: BucketStore, path: str) -> No
 
 
 def test_readers_may_be_sent_to_the_bucket(
-    store: BucketStore, settings: BucketSettings, product: Path, href: str
+    store: BucketStore, settings: BucketSettings, product: Product, href: str
 ) -> None:
     sending = BucketStore(store.label, settings.model_copy(update={"redirect": True}))
     client = TestClient(files_app(sending), root_path="/data", follow_redirects=False)
     answer = client.get(href.removeprefix(URL))
     assert answer.status_code == 307
     part = httpx.get(answer.headers["location"], headers={"Range": "bytes=3-9"})
-    assert (part.status_code, part.content) == (206, (product / SR).read_bytes()[3:10])
+    assert (part.status_code, part.content) == (206, product.content()[3:10])
 
 
-def test_a_bucket_that_does_not_answer_is_said(product: Path) -> None:
+def test_a_bucket_that_does_not_answer_is_said() -> None:
     away = BucketSettings(endpoint="http://127.0.0.1:1", access_key_id="a")
     client = TestClient(files_app(BucketStore("s3://ard", away)), root_path="/data")
     assert client.get("/data/a.tiff").status_code == 503
+
+
+@pytest.mark.integration
+def test_the_commands_take_the_address_of_a_bucket(
+    store: BucketStore,
+    settings: BucketSettings,
+    product: Product,
+    postgres: Dsns,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _put(store, product)
+    variables = {
+        **environment(settings),
+        "GFARD_DATA": str(tmp_path),
+        "GFARD_STORE": store.label,
+        "GFARD_DATABASE_READ_URL": postgres.read_dsn,
+        "GFARD_DATABASE_INGEST_URL": postgres.ingest_dsn,
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    run = CliRunner().invoke
+    checked = run(app, ["check", store.label, "--json"])
+    assert (checked.exit_code, json.loads(checked.stdout)) == (0, [])
+    published = run(app, ["publish", "--json"])
+    assert json.loads(published.stdout) == {"items": {"gf1-wfv-ard": 1}, "total": 1}
+    site = Site(InfraSettings(), postgres.read_dsn, URL)
+    with TestClient(build(Part.CATALOG, site), base_url=URL) as client:
+        listed = client.get("/stac/export", params={"format": "urls", "assets": "SR"}).text
+        assert client.get(listed.strip()).content == product.content()
