@@ -202,6 +202,18 @@ def test_files_agree_with_items(store: BucketStore, product: Product) -> None:
     assert (found.code, found.path) == ("file-missing", f"{store.label}/{FOLDER}/{SR}")
 
 
+def test_a_quarantined_item_is_hidden_and_its_files_stay(
+    store: BucketStore, product: Product
+) -> None:
+    _put(store, product)
+    stored = store.get(ID)
+    assert stored is not None
+    store.quarantine(stored)
+    assert store.get(ID) is None
+    assert list(store.items()) == []
+    assert len(_keys(store)) == 1 + len(stored.item["assets"])
+
+
 def test_records_of_scenes_and_collections(store: BucketStore) -> None:
     store.put_collection({"id": "gf1-wfv-ard"})
     store.put_scene("b", {"status": "done"})
