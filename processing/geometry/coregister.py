@@ -19,7 +19,6 @@ from processing.geometry.dem import HeightModel
 from processing.geometry.footprint import Part
 from processing.geometry.gate import Accuracy, AccuracyClass, cells_of, measure
 from processing.geometry.matching import match_chips, worth_matching
-from processing.geometry.ortho import coarse_scene
 from processing.geometry.refine import (
     Frame,
     Model,
@@ -32,30 +31,29 @@ from processing.geometry.rpc import IDENTITY, Floats, ImageCorrection
 from processing.geometry.tiepoints import (
     BandPart,
     Reference,
-    Sites,
     Terrain,
     TiePoints,
     common_frame,
     reference_chips,
     scene_chips,
     sites_over,
+    terrain_below,
     tie,
 )
 
 __all__ = ["Accuracy", "AccuracyClass", "MatchTable", "Reference", "Registration", "coregister"]
 
-_COARSE: Final = 4
-"""Fine pixels along one side of a coarse one."""
+_SIZE: Final = 64
+"""Side of a chip, in both passes."""
+_COARSE_M: Final = 4.0 * RESOLUTION_M
 _COARSE_SEARCH: Final = 24
-_COARSE_SIZE: Final = 64
-_COARSE_POINTS: Final = 900
+_COARSE_SITES: Final = 900
 _COARSE_STEP_PX: Final = 96.0
 _COARSE_RATIO: Final = 1.2
 _COARSE_TOLERANCE_PX: Final = 6.0
 _COARSE_LEAST: Final = 8
 _COARSE_SHARE: Final = 0.25
 
-_SIZE: Final = 64
 _SEARCH: Final = 6
 _REACH_PX: Final = 4.0
 _STEP_PX: Final = 300.0
@@ -151,11 +149,11 @@ def coregister(
     """
     images = [BandPart(part, band_index, part.rpc.corrected(IDENTITY)) for part in parts]
     frame = common_frame(images)
+    terrain = terrain_below(images, heights, _COARSE_M)
     progress("matching the scene at 64 m")
-    found = _coarse_pass(images, heights, reference, frame)
-    if found is None:
-        return _unmatched(images, reference)
-    terrain, corrections = found
+    corrections = _coarse_pass(images, terrain, reference, frame)
+    if corrections is None:
+        return _unmatched(len(images), reference)
     images = [
         replace(image, rpc=image.rpc.corrected(correction))
         for image, correction in zip(images, corrections, strict=True)
@@ -166,60 +164,19 @@ def coregister(
 
 
 def _coarse_pass(
-    images: Sequence[BandPart], heights: HeightModel, reference: Reference, frame: Frame
-) -> tuple[Terrain, tuple[ImageCorrection, ...]] | None:
-    """Return heights below the scene and a first correction; None where matches disagree."""
-    grid, dn, _ = coarse_scene(images, heights, resolution_m=_COARSE * RESOLUTION_M)
-    fine = Grid(
-        grid.epsg, grid.ulx, grid.uly, float(RESOLUTION_M),
-        grid.rows * _COARSE, grid.cols * _COARSE,
-    )  # fmt: skip
-    terrain = Terrain(grid, heights.on(grid), fine)
-    coarse = Terrain(grid, terrain.values, grid)
-    step = max(_COARSE_STEP_PX, math.sqrt(frame.shape[0] * frame.shape[1] / _COARSE_POINTS))
-    sites = sites_over(images, coarse, step=step, size=_COARSE_SIZE)
-    scene = np.where(dn[0] > 0, dn[0], np.float32(np.nan)).astype(np.float32)
-    margin = _COARSE_SEARCH + _COARSE_SIZE
-    around = grid.window(-margin, -margin, grid.rows + 2 * margin, grid.cols + 2 * margin)
-    reference_values = reference.read(around)
-    padded = np.pad(scene, margin, constant_values=np.nan)
-    inside = (
-        (sites.top >= -_COARSE_SIZE) & (sites.top < grid.rows)
-        & (sites.left >= -_COARSE_SIZE) & (sites.left < grid.cols)
-    )  # fmt: skip
-    sites = sites.subset(inside)
-    shifts = match_chips(
-        _cut(padded, sites, margin, 0), _cut(reference_values, sites, margin, _COARSE_SEARCH)
-    )
+    images: Sequence[BandPart], terrain: Terrain, reference: Reference, frame: Frame
+) -> tuple[ImageCorrection, ...] | None:
+    """Return a first correction; None where the matches do not agree on one."""
+    step = max(_COARSE_STEP_PX, math.sqrt(frame.shape[0] * frame.shape[1] / _COARSE_SITES))
+    sites = sites_over(images, terrain, terrain.grid, step=step, size=_SIZE)
+    scene, _ = scene_chips(images, terrain, sites, 0)
+    shifts = match_chips(scene, reference_chips(reference, sites, _COARSE_SEARCH))
     good = shifts.ratio > _COARSE_RATIO
-    if good.sum() < _COARSE_LEAST:
-        return None
-    points = tie(
-        images,
-        coarse,
-        sites.part[good],
-        sites.middle[:, good],
-        np.stack([shifts.down, shifts.right])[:, good],
-        shifts.ratio[good],
-    )
-    demand = points.demand
+    demand = tie(images, terrain, sites.subset(good), shifts.moved[:, good]).demand
     corrections = fit(demand, frame, choose_model(demand, frame), _COARSE_TOLERANCE_PX)
-    agree = np.hypot(*residuals(demand, corrections)) < _COARSE_TOLERANCE_PX
-    if agree.sum() < max(_COARSE_LEAST, _COARSE_SHARE * len(agree)):
-        return None
-    return terrain, corrections
-
-
-def _cut(image: NDArray[np.float32], sites: Sites, margin: int, search: int) -> NDArray[np.float32]:
-    """Return chips of an image that begins ``margin`` pixels before the grid of the sites."""
-    side = sites.size + 2 * search
-    first = margin - search
-    return np.stack(
-        [
-            image[r : r + side, c : c + side]
-            for r, c in zip(sites.top + first, sites.left + first, strict=True)
-        ]
-    )
+    apart = np.hypot(*residuals(demand, corrections))
+    agree = int((apart < _COARSE_TOLERANCE_PX).sum())
+    return corrections if agree >= max(_COARSE_LEAST, _COARSE_SHARE * len(apart)) else None
 
 
 def _fine_pass(
@@ -233,22 +190,22 @@ def _fine_pass(
     area = frame.shape[0] * frame.shape[1]
     step = min(_STEP_PX, max(_LEAST_STEP_PX, math.sqrt(area / _LEAST_SITES)))
     step = max(step, math.sqrt(area / _MOST_SITES))
-    sites = sites_over(images, terrain, step=step, size=_SIZE)
+    sites = sites_over(images, terrain, _finer(terrain.grid), step=step, size=_SIZE)
     saturation_dn, cloud_dn = limits
     scene, saturated = scene_chips(images, terrain, sites, saturation_dn)
     cloud = (scene >= (np.inf if cloud_dn is None else cloud_dn)).mean((1, 2))
     sound = worth_matching(scene) & (saturated < _SATURATED) & (cloud < _CLOUDY)
-    sites, scene = sites.subset(sound), scene[sound]
-    shifts = match_chips(scene, reference_chips(reference, terrain.fine, sites, _SEARCH))
-    near = np.hypot(shifts.down, shifts.right) < _REACH_PX
-    good = near & (shifts.ratio > _RATIO)
-    return tie(
-        images,
-        terrain,
-        sites.part[good],
-        sites.middle[:, good],
-        np.stack([shifts.down, shifts.right])[:, good],
-        shifts.ratio[good],
+    sites = sites.subset(sound)
+    shifts = match_chips(scene[sound], reference_chips(reference, sites, _SEARCH))
+    good = (shifts.ratio > _RATIO) & (np.hypot(*shifts.moved) < _REACH_PX)
+    return tie(images, terrain, sites.subset(good), shifts.moved[:, good])
+
+
+def _finer(grid: Grid) -> Grid:
+    """Return the grid of 16 m pixels with the same corner and reach."""
+    factor = round(grid.resolution / RESOLUTION_M)
+    return Grid(
+        grid.epsg, grid.ulx, grid.uly, float(RESOLUTION_M), grid.rows * factor, grid.cols * factor
     )
 
 
@@ -288,9 +245,9 @@ def _alternating(place: tuple[Floats, Floats], frame: Frame) -> NDArray[np.bool_
     return chosen
 
 
-def _unmatched(images: Sequence[BandPart], reference: Reference) -> Registration:
+def _unmatched(parts: int, reference: Reference) -> Registration:
     """Return the registration of a scene that was not found in its reference."""
     none = np.empty(0)
     accuracy = measure(none, none, np.empty(0, np.intp))
     table = MatchTable(np.empty(0, np.intp), *(none,) * 9, np.empty(0, "<U7"))
-    return Registration((IDENTITY,) * len(images), Model.NONE, accuracy, table, reference.label)
+    return Registration((IDENTITY,) * parts, Model.NONE, accuracy, table, reference.label)

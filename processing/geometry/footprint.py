@@ -14,6 +14,9 @@ from processing.geometry.dem import HeightModel, extent
 from processing.geometry.lattice import Lattice
 from processing.geometry.rpc import Floats, Rpc, near_longitude
 
+LOWEST_M: Final = -500.0
+HIGHEST_M: Final = 9000.0
+"""Between these heights above the ellipsoid lies all ground."""
 _SIDE_POINTS: Final = 17
 _OUTLINE_DEM_M: Final = 500.0
 """Heights are averaged to this size where only an outline or a range is wanted."""
@@ -198,7 +201,7 @@ def _box_of_outline(part: Part, target: Grid) -> Window | None:
     low, high = rpc.height_offset - rpc.height_scale, rpc.height_offset + rpc.height_scale
     on_grid = [
         target.rowcol(*rpc.ground(row, col, h))
-        for h in (max(low, -500.0), min(high, 9000.0))
+        for h in (max(low, LOWEST_M), min(high, HIGHEST_M))
     ]  # fmt: skip
     box: list[tuple[int, int]] = []
     for axis, size in enumerate(target.shape):

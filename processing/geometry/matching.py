@@ -45,6 +45,11 @@ class Shifts:
     ratio: Floats
     correlation: Floats
 
+    @property
+    def moved(self) -> Floats:
+        """Both ways, shape (2, n)."""
+        return np.stack([self.down, self.right])
+
 
 def match_chips(scene: Chips, reference: Chips) -> Shifts:
     """Find each chip of a scene in the reference chip of the same index.

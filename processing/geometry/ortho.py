@@ -112,7 +112,7 @@ def coarse_scene(
 
 def scene_grid(parts: Sequence[Part], heights: HeightModel, resolution_m: float) -> Grid:
     """Return the grid in the UTM zone of a scene's middle that holds the scene."""
-    return _grid_around(footprint(parts, heights), resolution_m)
+    return grid_around(footprint(parts, heights), resolution_m)
 
 
 def coarse_window(
@@ -262,8 +262,8 @@ def _span(
     return first, max(first + 1, min(size, math.ceil(high) + 1))
 
 
-def _grid_around(ring: Sequence[tuple[float, float]], resolution: float) -> Grid:
-    """Return the grid in the UTM zone of the ring's middle that holds the ring."""
+def grid_around(ring: Sequence[tuple[float, float]], resolution: float) -> Grid:
+    """Return the grid in the UTM zone of the ring's middle that holds the ring (lon, lat)."""
     lon, lat = np.array(ring).T
     middle = (lon.min() + lon.max()) / 2
     zone = int((middle + 180.0) % 360.0 // 6) + 1

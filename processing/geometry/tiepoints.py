@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from catalog.grid import Grid
-from processing.geometry.footprint import Part
+from catalog.product import RESOLUTION_M
+from processing.geometry.dem import HeightModel
+from processing.geometry.footprint import HIGHEST_M, LOWEST_M, Part
 from processing.geometry.kernels import draw, interleave
+from processing.geometry.ortho import grid_around
 from processing.geometry.refine import Demand, Frame
-from processing.geometry.rpc import IDENTITY, Floats, Rpc
+from processing.geometry.rpc import IDENTITY, Floats, Rpc, near_longitude
 
 Chips = NDArray[np.float32]
 Index = NDArray[np.intp]
@@ -74,15 +77,14 @@ class BandPart:
 
 @dataclass(frozen=True, slots=True)
 class Terrain:
-    """Ellipsoidal heights on a coarse grid, read at pixels of ``fine``, which has its corner."""
+    """Ellipsoidal heights below a scene, on a coarse grid."""
 
-    coarse: Grid
+    grid: Grid
     values: NDArray[np.float32]
-    fine: Grid
 
-    def at(self, row: Floats, col: Floats) -> Floats:
-        """Return heights at pixel-centre indices of the fine grid."""
-        ratio = self.fine.resolution / self.coarse.resolution
+    def at(self, grid: Grid, row: Floats, col: Floats) -> Floats:
+        """Return heights at pixel-centre indices of another grid with the same corner."""
+        ratio = grid.resolution / self.grid.resolution
         places = np.stack([(row + 0.5) * ratio - 0.5, (col + 0.5) * ratio - 0.5])
         heights = ndimage.map_coordinates(self.values, places, order=1, mode="nearest")
         return np.asarray(heights, np.float64)
@@ -93,14 +95,15 @@ class Sites:
     """Points to compare at, arrays of length n.
 
     ``part`` is the index of the image, ``line`` numbers the rows of points in it; ``top`` and
-    ``left`` are the first pixel of a chip of ``size`` pixels on the ground grid.
+    ``left`` are the first pixel, on ``grid``, of a chip of ``size`` pixels.
     """
 
+    grid: Grid
+    size: int
     part: Index
     line: Index
     top: Index
     left: Index
-    size: int
 
     @property
     def middle(self) -> Floats:
@@ -109,7 +112,27 @@ class Sites:
 
     def subset(self, pick: NDArray[np.bool_]) -> "Sites":
         """Return some of the points."""
-        return Sites(self.part[pick], self.line[pick], self.top[pick], self.left[pick], self.size)
+        return Sites(
+            self.grid, self.size,
+            self.part[pick], self.line[pick], self.top[pick], self.left[pick],
+        )  # fmt: skip
+
+
+def terrain_below(parts: Sequence[BandPart], heights: HeightModel, resolution_m: float) -> Terrain:
+    """Return heights below all that the images can see at any height of their RPC's range."""
+    lon, lat = (np.concatenate(v) for v in zip(*map(_reach, parts), strict=True))
+    ring = np.stack([near_longitude(lon, float(lon[0])), lat], 1)
+    grid = grid_around([(float(x), float(y)) for x, y in ring], resolution_m)
+    return Terrain(grid, heights.on(grid))
+
+
+def _reach(part: BandPart) -> tuple[Floats, Floats]:
+    """Return where the corners of an image meet the lowest and the highest ground."""
+    rpc = part.rpc
+    low, high = rpc.height_offset - rpc.height_scale, rpc.height_offset + rpc.height_scale
+    height = np.repeat([max(low, LOWEST_M), min(high, HIGHEST_M)], 4)
+    row = np.tile([-0.5, -0.5, part.height - 0.5, part.height - 0.5], 2)
+    return rpc.ground(row, np.tile([-0.5, part.width - 0.5], 4), height)
 
 
 def common_frame(parts: Sequence[BandPart]) -> Frame:
@@ -127,8 +150,10 @@ def common_frame(parts: Sequence[BandPart]) -> Frame:
     )
 
 
-def sites_over(parts: Sequence[BandPart], terrain: Terrain, *, step: float, size: int) -> Sites:
-    """Return points every ``step`` pixels of the images, chips of ``size`` ground pixels."""
+def sites_over(
+    parts: Sequence[BandPart], terrain: Terrain, grid: Grid, *, step: float, size: int
+) -> Sites:
+    """Return points every ``step`` pixels of the images, chips of ``size`` pixels of ``grid``."""
     found: list[tuple[Index, Index, Index, Index]] = []
     for index, part in enumerate(parts):
         rows, cols = (_spaced(extent, step) for extent in (part.height, part.width))
@@ -136,12 +161,11 @@ def sites_over(parts: Sequence[BandPart], terrain: Terrain, *, step: float, size
         line = np.repeat(np.arange(len(rows)), len(cols))
         height = np.full(row.shape, float(terrain.values.mean()))
         for _ in range(_HEIGHT_ROUNDS):
-            down, right = terrain.fine.rowcol(*part.rpc.ground(row, col, height))
-            height = terrain.at(down, right)
+            down, right = grid.rowcol(*part.rpc.ground(row, col, height))
+            height = terrain.at(grid, down, right)
         top, left = (np.rint(at - (size - 1) / 2).astype(np.intp) for at in (down, right))
         found.append((np.full(row.shape, index, np.intp), line, top, left))
-    index_of, line_of, top_of, left_of = (np.concatenate(v) for v in zip(*found, strict=True))
-    return Sites(index_of, line_of, top_of, left_of, size)
+    return Sites(grid, size, *(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
 def _spaced(extent: int, step: float) -> Floats:
@@ -153,7 +177,7 @@ def _spaced(extent: int, step: float) -> Floats:
 def scene_chips(
     parts: Sequence[BandPart], terrain: Terrain, sites: Sites, saturation_dn: int
 ) -> tuple[Chips, Floats]:
-    """Draw the chips of a scene.
+    """Draw the chips of a scene; its pixels are averaged where those of the grid are larger.
 
     Returns
     -------
@@ -180,16 +204,20 @@ def _chips_of_line(
     steps = np.arange(-(-sites.size // _NODE_PX) + 1) * float(_NODE_PX)
     row = sites.top[here, None, None] + steps[:, None] + 0.0 * steps
     col = sites.left[here, None, None] + steps + 0.0 * steps[:, None]
-    seen_row, seen_col = part.rpc.image(*terrain.fine.lonlat(row, col), terrain.at(row, col))
-    first = max(0, int(seen_row.min()) - _TAPS_PX)
-    end = min(part.height, int(seen_row.max()) + _TAPS_PX + 2)
+    height = terrain.at(sites.grid, row, col)
+    seen_row, seen_col = part.rpc.image(*sites.grid.lonlat(row, col), height)
+    factor = max(1, round(sites.grid.resolution / RESOLUTION_M))
+    first = max(0, int(seen_row.min()) - _TAPS_PX * factor)
+    end = min(part.height, int(seen_row.max()) + (_TAPS_PX + 1) * factor)
     if first >= end:
         return
-    source = np.empty((end - first, part.width), np.uint16)
+    source = np.empty((-(-(end - first) // factor), -(-part.width // factor)), np.uint16)
     bits = np.zeros(source.shape if saturation_dn else (0, 0), np.uint8)
-    flags = interleave(part.read(first, 0, *source.shape), 1, saturation_dn, source, bits)
+    lines = part.read(first, 0, end - first, part.width)
+    flags = interleave(lines, factor, saturation_dn, source, bits)
     nodes = np.zeros((*seen_row.shape, 8))
-    nodes[..., 0], nodes[..., 3] = seen_row - first, seen_col
+    nodes[..., 0] = (seen_row - first + 0.5) / factor - 0.5
+    nodes[..., 3] = (seen_col + 0.5) / factor - 0.5
     flat = np.zeros((2, 2), np.float32)
     window = (0, 0, sites.size, sites.size)
     for k, chip_nodes in zip(here, nodes, strict=True):
@@ -200,7 +228,7 @@ def _chips_of_line(
         yield int(k), dn[0], marks
 
 
-def reference_chips(reference: Reference, grid: Grid, sites: Sites, search: int) -> Chips:
+def reference_chips(reference: Reference, sites: Sites, search: int) -> Chips:
     """Cut the chips of a reference, ``search`` pixels larger on every side; NaN = no data."""
     side = sites.size + 2 * search
     chips = np.full((len(sites.top), side, side), np.nan, np.float32)
@@ -210,7 +238,7 @@ def reference_chips(reference: Reference, grid: Grid, sites: Sites, search: int)
         top, left = sites.top[here] - search, sites.left[here] - search
         first_row, first_col = int(top.min()), int(left.min())
         rows, cols = int(top.max()) - first_row + side, int(left.max()) - first_col + side
-        values = reference.read(grid.window(first_row, first_col, rows, cols))
+        values = reference.read(sites.grid.window(first_row, first_col, rows, cols))
         for k, r, c in zip(here, top - first_row, left - first_col, strict=True):
             chips[k] = values[r : r + side, c : c + side]
     return chips
@@ -221,8 +249,8 @@ class TiePoints:
     """Matched points: ground places of the reference and what the image asks for there.
 
     ``lon``, ``lat`` in degrees, ``height`` in metres above the ellipsoid; ``demand`` as of the
-    uncorrected camera models; ``to_ground`` (n, 2, 2) turns rows and columns into pixels to the
-    east and north; ``ratio`` is that of the correlation peaks.
+    uncorrected camera models; ``to_ground`` (n, 2, 2) turns rows and columns into pixels of 16 m
+    to the east and north.
     """
 
     lon: Floats
@@ -230,14 +258,6 @@ class TiePoints:
     height: Floats
     demand: Demand
     to_ground: Floats
-    ratio: Floats
-
-    def subset(self, pick: NDArray[np.bool_]) -> "TiePoints":
-        """Return some of the points."""
-        return TiePoints(
-            self.lon[pick], self.lat[pick], self.height[pick], self.demand.subset(pick),
-            self.to_ground[pick], self.ratio[pick],
-        )  # fmt: skip
 
     def on_ground(self, down: Floats, right: Floats) -> tuple[Floats, Floats]:
         """Return pixels of 16 m to the east and north of displacements in the image."""
@@ -245,14 +265,7 @@ class TiePoints:
         return moved[:, 0], moved[:, 1]
 
 
-def tie(
-    parts: Sequence[BandPart],
-    terrain: Terrain,
-    part: Index,
-    place: Floats,
-    moved: Floats,
-    ratio: Floats,
-) -> TiePoints:
+def tie(parts: Sequence[BandPart], terrain: Terrain, sites: Sites, moved: Floats) -> TiePoints:
     """Return tie points of chips that were found.
 
     Parameters
@@ -261,26 +274,24 @@ def tie(
         The images with the camera models that drew the chips.
     terrain
         Heights.
-    part
-        Index of the image of each chip, shape (n,).
-    place
-        Row and column of the chips' middles on the fine grid, shape (2, n).
+    sites
+        The chips.
     moved
         How far down and right of there the reference shows the same, pixels, shape (2, n).
-    ratio
-        Peak ratios.
     """
-    row, col = place + moved
-    lon, lat = terrain.fine.lonlat(row, col)
-    height = terrain.at(row, col)
-    drawn = _seen(parts, part, terrain.fine.lonlat(*place), terrain.at(*place))
+    grid, part, drawn_at = sites.grid, sites.part, sites.middle
+    row, col = drawn_at + moved
+    lon, lat = grid.lonlat(row, col)
+    height = terrain.at(grid, row, col)
+    drawn = _seen(parts, part, grid.lonlat(*drawn_at), terrain.at(grid, *drawn_at))
     raw = [replace(image, rpc=image.rpc.corrected(IDENTITY)) for image in parts]
     model = _seen(raw, part, (lon, lat), height)
-    east = _seen(raw, part, terrain.fine.lonlat(row, col + 1.0), height) - model
-    north = _seen(raw, part, terrain.fine.lonlat(row - 1.0, col), height) - model
+    pixel = RESOLUTION_M / grid.resolution
+    east = _seen(raw, part, grid.lonlat(row, col + pixel), height) - model
+    north = _seen(raw, part, grid.lonlat(row - pixel, col), height) - model
     to_ground = np.linalg.inv(np.stack([east.T, north.T], 2))
     demand = Demand(part, model[0], model[1], *(drawn - model))
-    return TiePoints(lon, lat, height, demand, to_ground, ratio)
+    return TiePoints(lon, lat, height, demand, to_ground)
 
 
 def _seen(
