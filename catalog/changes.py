@@ -17,6 +17,9 @@ from catalog.database import session
 from catalog.errors import CatalogError
 from catalog.product import ItemId
 
+Row = Mapping[str, Any]
+"""A row of pgSTAC's items, as its loader makes it."""
+
 
 class Kind(StrEnum):
     """What happened to an item."""
@@ -35,7 +38,7 @@ class Changed:
     Attributes
     ----------
     rows
-        As pgSTAC's loader makes them.
+        In any order.
     digests
         Of their documents, in the same order.
     known
@@ -43,17 +46,23 @@ class Changed:
     """
 
     collection: str
-    rows: list[Mapping[str, Any]]
+    rows: list[Row]
     digests: list[bytes]
     known: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Versions:
-    """Ids of the neighbours of an item among its versions."""
+class _Note:
+    """What is to be known of an item when its row is recorded.
+
+    ``predecessor`` and ``successor`` are ids of its neighbours among its versions; ``files`` and
+    ``size`` count and weigh (bytes) what its assets name.
+    """
 
     predecessor: str | None
     successor: str | None
+    files: int
+    size: int
 
 
 class Journal:
@@ -70,26 +79,18 @@ class Journal:
     def __init__(self, connection: psycopg.Connection[Any], reason: str | None) -> None:
         self._connection = connection
         self._reason = reason
-        self._versions: dict[str, _Versions] = {}
+        self._notes: dict[str, _Note] = {}
         self._withdrawn = withdrawn(connection)
 
     def watched(self, items: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Pass on items that are not withdrawn, and note the links to their versions."""
+        """Pass on items that are not withdrawn, and note what is recorded of them."""
         for item in items:
             if item["id"] in self._withdrawn:
                 continue
-            named = {
-                link["rel"]: link["href"].rpartition("/")[2]
-                for link in item["links"]
-                if link["rel"].endswith("cessor-version")
-            }
-            if named:
-                self._versions[item["id"]] = _Versions(
-                    named.get("predecessor-version"), named.get("successor-version")
-                )
+            self._notes[item["id"]] = _note(item)
             yield item
 
-    def changed(self, collection: str, rows: Iterable[Mapping[str, Any]]) -> Changed:
+    def changed(self, collection: str, rows: Iterable[Row]) -> Changed:
         """Return the rows that the catalogue does not hold as they are."""
         digests = {row["id"]: _digest(row) for row in rows}
         held = dict(
@@ -101,6 +102,8 @@ class Journal:
             ).fetchall()
         )
         fresh = {row["id"]: row for row in rows if held.get(row["id"]) != digests[row["id"]]}
+        for name in digests.keys() - fresh.keys():
+            del self._notes[name]
         return Changed(
             collection, list(fresh.values()), [digests[name] for name in fresh],
             frozenset(held) & frozenset(fresh),
@@ -109,25 +112,35 @@ class Journal:
     def record(self, changed: Changed) -> None:
         """Write down what becomes of these rows."""
         statement = (
-            "COPY gfard.changes (kind, collection, item, successor, reason, digest) FROM STDIN"
+            "COPY gfard.changes (kind, collection, item, successor, reason, digest, files, bytes)"
+            " FROM STDIN"
         )
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             for row, digest in zip(changed.rows, changed.digests, strict=True):
                 item = row["id"]
-                neighbours = self._versions.pop(item, _Versions(None, None))
+                note = self._notes.pop(item)
                 kind = Kind.REPLACED if item in changed.known else Kind.NEW
-                reason = self._why(kind, neighbours)
+                reason = self._why(kind, note)
                 copy.write_row(
-                    (kind, changed.collection, item, neighbours.successor, reason, digest)
+                    (
+                        kind,
+                        changed.collection,
+                        item,
+                        note.successor,
+                        reason,
+                        digest,
+                        note.files,
+                        note.size,
+                    )
                 )
 
-    def _why(self, kind: Kind, neighbours: _Versions) -> str:
-        if neighbours.successor is not None:
-            why = f"replaced by {neighbours.successor}"
+    def _why(self, kind: Kind, note: _Note) -> str:
+        if note.successor is not None:
+            why = f"replaced by {note.successor}"
         elif kind is Kind.REPLACED:
             why = "published again with another content"
-        elif neighbours.predecessor is not None:
-            why = f"replaces {neighbours.predecessor}"
+        elif note.predecessor is not None:
+            why = f"replaces {note.predecessor}"
         else:
             why = "first publication"
         return why if self._reason is None else f"{why}: {self._reason}"
@@ -193,7 +206,19 @@ def _record(connection: psycopg.Connection[Any], kind: Kind, item: ItemId, reaso
     )
 
 
-def _digest(row: Mapping[str, Any]) -> bytes:
+def _note(item: Mapping[str, Any]) -> _Note:
+    named = {
+        link["rel"]: link["href"].rpartition("/")[2]
+        for link in item["links"]
+        if link["rel"].endswith("cessor-version")
+    }
+    sizes = [asset.get("file:size", 0) for asset in item["assets"].values()]
+    return _Note(
+        named.get("predecessor-version"), named.get("successor-version"), len(sizes), sum(sizes)
+    )
+
+
+def _digest(row: Row) -> bytes:
     """Digest of all that the catalogue holds of an item."""
     digest = hashlib.blake2b(digest_size=16)
     for name in ("datetime", "end_datetime", "geometry", "content"):

@@ -4,6 +4,7 @@ Public processes hold only the read login; whatever writes items holds the inges
 Preparing is idempotent, and costs one query when everything is already in place.
 """
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from importlib.resources import files
@@ -20,6 +21,9 @@ PGSTAC_VERSION = "0.10.0"
 READ_LOGIN = "gfard_read"
 INGEST_LOGIN = "gfard_ingest"
 COUNTERS_LOGIN = "gfard_counters"
+
+_TABLE_FILES = ("changes.sql", "counters.sql")
+_TABLES_VERSION = "SELECT obj_description(to_regnamespace('gfard'), 'pg_namespace')"
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -132,7 +136,7 @@ def _is_ready(dsns: Dsns) -> bool:
             ):
                 return False
         with psycopg.connect(dsns.read_dsn, connect_timeout=10) as connection:
-            if _value(connection, "SELECT to_regclass('gfard.changes') IS NOT NULL") is not True:
+            if _value(connection, _TABLES_VERSION) != _tables_version():
                 return False
         check_version(dsns.read_dsn)
         check_version(dsns.ingest_dsn)
@@ -196,10 +200,22 @@ def _ensure_tables(connection: psycopg.Connection, *, counters_login: str) -> No
     """Make the tables of changes and counters; the counters' login may only insert into its own."""
     name = sql.Identifier(counters_login)
     with connection.transaction():
-        for file in ("changes.sql", "counters.sql"):
-            connection.execute((files("catalog") / "data" / file).read_bytes())
+        for statements in _table_files():
+            connection.execute(statements)
+        version = sql.Literal(_tables_version())
+        connection.execute(sql.SQL("COMMENT ON SCHEMA gfard IS {}").format(version))
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA gfard TO {}").format(name))
         connection.execute(sql.SQL("GRANT INSERT ON gfard.visits TO {}").format(name))
+
+
+def _table_files() -> list[bytes]:
+    """Statements that make our own tables, or bring them up to date."""
+    return [(files("catalog") / "data" / name).read_bytes() for name in _TABLE_FILES]
+
+
+def _tables_version() -> str:
+    """Digest of these statements, which the schema carries as its comment."""
+    return hashlib.sha256(b"".join(_table_files())).hexdigest()
 
 
 def _value(connection: psycopg.Connection, query: LiteralString, *values: str) -> object:

@@ -73,16 +73,24 @@ $$;
 CREATE OR REPLACE TRIGGER salt_visit BEFORE INSERT ON gfard.visits
 FOR EACH ROW EXECUTE FUNCTION gfard.salt_visit();
 
--- Count and weigh the published files; reads every item, so it is done after items were loaded.
+-- Count and weigh the published files, from what was noted of each item when it was published; the
+-- documents themselves are opened only for items that something else brought in.
 CREATE OR REPLACE FUNCTION gfard.measure_holdings() RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     DELETE FROM gfard.holdings;
+    WITH noted AS (
+        SELECT DISTINCT ON (item) item, files, bytes FROM gfard.changes ORDER BY item, number DESC
+    )
     INSERT INTO gfard.holdings
     SELECT items.collection, count(*), coalesce(sum(held.files), 0), coalesce(sum(held.bytes), 0), now()
     FROM pgstac.items
+    LEFT JOIN noted ON noted.item = items.id
     CROSS JOIN LATERAL (
-        SELECT count(*) AS files, sum((asset.value ->> 'file:size')::numeric) AS bytes
+        SELECT noted.files, noted.bytes WHERE noted.files IS NOT NULL
+        UNION ALL
+        SELECT count(*), sum((asset.value ->> 'file:size')::numeric)
         FROM jsonb_each(items.content -> 'assets') AS asset
+        WHERE noted.files IS NULL HAVING noted.files IS NULL
     ) AS held
     GROUP BY items.collection;
 $$;
