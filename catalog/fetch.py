@@ -20,7 +20,7 @@ _ATTEMPTS = 6
 """Tries of one file that bring it no further."""
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 60.0
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that another try may better."""
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
@@ -171,7 +171,7 @@ def _position(answer: httpx.Response, size: int) -> int:
     if answer.status_code == httpx.codes.OK:
         return 0
     reason = f"{answer.status_code} {answer.reason_phrase}"
-    if answer.status_code in _PASSING:
+    if answer.status_code in PASSING:
         wanted = answer.headers.get("retry-after", "")
         raise _PassingError(reason, float(wanted) if wanted.isdecimal() else None)
     raise MissingError(reason)

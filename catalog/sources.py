@@ -5,8 +5,10 @@ sequence of items), told apart by how they begin. They may come from anybody, so
 checked before it becomes a path.
 """
 
+import io
 import json
 import tempfile
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -18,8 +20,11 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from catalog.errors import DownloadError
+from catalog.fetch import PASSING
 from catalog.manifest import RemoteFile, item_files
 
+_PAUSES_S = (1.0, 4.0, 16.0)
+"""Pauses before a search or manifest is asked for again."""
 _PAGE_ITEMS = 250
 """Items asked for at a time where the address of a search names no limit."""
 _METALINK = "{urn:ietf:params:xml:ns:metalink}"
@@ -51,7 +56,7 @@ def read_source(
     if source.startswith(_WEB):
         url = _with_limit(source)
         with tempfile.TemporaryFile() as content:
-            _get(client, url, content)
+            _fetch(client, client.build_request("GET", url), content)
             return _unique(_files(content, url, client, assets))
     try:
         with Path(source).open("rb") as content:
@@ -130,7 +135,9 @@ def _items(content: IO[bytes], origin: str, client: httpx.Client) -> Iterator[Ma
             following = _next_request(client, page, origin)
             if following is None:
                 return
-            page = _send(client, following).json()
+            answer = io.BytesIO()
+            _fetch(client, following, answer)
+            page = json.load(answer)
     except (ValueError, KeyError, TypeError) as error:
         raise DownloadError(f"{origin}: not STAC items as GeoJSON: {error!r}") from error
 
@@ -233,28 +240,29 @@ def _with_limit(url: str) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
-def _get(client: httpx.Client, url: str, target: IO[bytes]) -> None:
-    try:
-        with client.stream("GET", url) as answer:
-            if answer.is_error:
-                answer.read()
-                raise _refused(answer)
-            for piece in answer.iter_bytes():
-                target.write(piece)
-    except httpx.HTTPError as error:
-        raise DownloadError(f"{url}: {error or type(error).__name__}") from error
-
-
-def _send(client: httpx.Client, request: httpx.Request) -> httpx.Response:
-    try:
-        answer = client.send(request)
-    except httpx.HTTPError as error:
-        raise DownloadError(f"{request.url}: {error or type(error).__name__}") from error
-    if answer.is_error:
-        raise _refused(answer)
-    return answer
-
-
-def _refused(answer: httpx.Response) -> DownloadError:
-    reason = " ".join(answer.text.split())[:200]
-    return DownloadError(f"{answer.url}: {answer.status_code} {answer.reason_phrase}: {reason}")
+def _fetch(client: httpx.Client, request: httpx.Request, target: IO[bytes]) -> None:
+    """Write what a request is answered into a file; a passing failure is tried again."""
+    for pause in (*_PAUSES_S, None):
+        target.seek(0)
+        target.truncate()
+        try:
+            answer = client.send(request, stream=True)
+            try:
+                if answer.is_error:
+                    answer.read()
+                for piece in () if answer.is_error else answer.iter_bytes():
+                    target.write(piece)
+            finally:
+                answer.close()
+        except httpx.HTTPError as error:
+            reason, passing = f"{error or type(error).__name__}", True
+        else:
+            if not answer.is_error:
+                target.seek(0)
+                return
+            said = " ".join(answer.text.split())[:200]
+            reason = f"{answer.status_code} {answer.reason_phrase}: {said}"
+            passing = answer.status_code in PASSING
+        if pause is None or not passing:
+            raise DownloadError(f"{request.url}: {reason}")
+        time.sleep(pause)

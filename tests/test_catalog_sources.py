@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from catalog import sources
 from catalog.errors import DownloadError
 from catalog.manifest import RemoteFile, item_files
 from catalog.sources import read_source, target_path
@@ -104,6 +105,28 @@ def test_a_search_is_read_to_its_last_page(method: str) -> None:
         "https://ard.example.org/P2.SR.tiff",
     ]
     assert asked[0] == "https://ard.example.org/search?bbox=1,2,3,4&limit=250"
+
+
+def test_a_busy_server_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_PAUSES_S", (0.0, 0.0))
+    answers = [
+        httpx.Response(503),
+        httpx.ReadError("reset"),
+        httpx.Response(200, text=f"{URL}/a.tiff\n"),
+        *(httpx.Response(429, text="wait") for _ in range(3)),
+    ]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        following = answers.pop(0)
+        if isinstance(following, Exception):
+            raise following
+        return following
+
+    with _client(answer) as client:
+        assert [file.name for file in read_source("https://h/list", client)] == ["a.tiff"]
+        with pytest.raises(DownloadError, match="429 Too Many Requests: wait"):
+            read_source("https://h/list", client)
+    assert answers == []
 
 
 @pytest.mark.parametrize(
