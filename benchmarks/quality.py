@@ -1,135 +1,35 @@
 """Accuracy and speed of the pixel classes.
 
-Cloud and shadow are scored on the labelled chips below ``GFARD_TEST_DATA`` and on scenes drawn
-with known cloud bases. Thresholds were chosen with these chips in view: the figures say how the
-parts compare, not what an unseen scene will give.
+Cloud, shadow, water and snow are scored on the imagery below ``GFARD_TEST_DATA``, see
+``mask_accuracy.py``, and shadow on scenes drawn with known cloud bases.
 """
 
 import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmarks.mask_accuracy import accuracy_rows
+from benchmarks.row import Row
 from catalog.grid import Grid
-from catalog.product import TILE_PIXELS, MaskClass
+from catalog.product import TILE_PIXELS
 from processing.geometry.angles import Angles
 from processing.quality.cloudbase import Rays
-from processing.quality.mask import classify, look, tile_mask
-from processing.quality.models import load_model
+from processing.quality.mask import look, tile_mask
 from processing.quality.shadows import shadow_probability
 from processing.sensors import camera
 from tests.cloud_scenes import SWATH_DEG, CloudScene, cloud_scene
 
-UKIS = ("ukis_landsat5", "ukis_sentinel2")
-BIOME_MIXED = (
-    "l8biome_Barren_05_0208", "l8biome_Forest_00_1008", "l8biome_Forest_05_0415",
-    "l8biome_GrassCrops_01_0413", "l8biome_GrassCrops_02_0608", "l8biome_Shrubland_00_0614",
-    "l8biome_Urban_00_0515", "l8biome_Urban_03_0619", "l8biome_Water_11_0728",
-)  # fmt: skip
-BIOME_SHADOW = ("l8biome_Forest_00_1008", "l8biome_Forest_05_0415", "l8biome_GrassCrops_01_0413")
-BIOME_CLEAR = ("l8biome_Shrubland_01_0508", "l8biome_Water_02_1010")
-BARE_ICE, CLOUD_ON_ICE = "l8biome_SnowIce_00_1415", "l8biome_SnowIce_11_1123"
 SHADOW_SEEDS = (11, 12, 13)
 DAYS = {11: (6, 18), 12: (11, 20), 13: (9, 1)}
 """Scenes of the shadow benchmark; none of them was looked at when the matching was made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One figure; ``bar`` is the least (or, for "at most", the largest) value that will do."""
-
-    name: str
-    value: float | None
-    unit: str
-    bar: float | None = None
-    at_most: bool = False
-    skipped: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the row as plain values with ``ok``, None where there is no bar or no value."""
-        value = None if self.value is None else round(self.value, 4)
-        ok = None
-        if value is not None and self.bar is not None:
-            ok = value <= self.bar if self.at_most else value >= self.bar
-        fields = {"name": self.name, "value": value, "unit": self.unit, "bar": self.bar, "ok": ok}
-        return fields if self.skipped is None else {**fields, "skipped": self.skipped}
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A labelled chip and what was found: cloud and shadow, bool (rows, cols)."""
-
-    cloud: NDArray[np.bool_]
-    shadow: NDArray[np.bool_]
-    true_cloud: NDArray[np.bool_]
-    true_shadow: NDArray[np.bool_]
-
-    @property
-    def balanced(self) -> float:
-        """Mean of the shares of cloud and of the rest that were found."""
-        found, spared = self.cloud[self.true_cloud], ~self.cloud[~self.true_cloud]
-        return float((found.mean() + spared.mean()) / 2)
-
-
-def f1(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Return the F1 score, 0-1."""
-    return float(2 * (found & truth).sum() / max(found.sum() + truth.sum(), 1))
-
-
-def classify_chip(folder: Path, name: str, network: bool) -> Chip:
-    """Classify one chip on its own pixels; sun, view, season and heights are unknown."""
-    with rasterio.open(folder / f"{name}_toa.tif") as raster:
-        toa = raster.read([1, 2, 3, 4]) * np.float32(1e-4)
-    with rasterio.open(folder / f"{name}_label.tif") as raster:
-        label = raster.read(1)
-    anywhere = np.ones(label.shape, np.bool_)
-    seen = classify(toa, anywhere, anywhere, None, load_model() if network else None)
-    biome = name.startswith("l8biome")
-    return Chip(
-        seen.classes == MaskClass.CLOUD,
-        seen.classes == MaskClass.CLOUD_SHADOW,
-        label >= 192 if biome else label == 4,
-        label == (64 if biome else 0),
-    )
-
-
-def accuracy_rows(folder: Path, network: bool) -> Iterator[Row]:
-    """Score the chips, with the network or by rules alone."""
-    way = "fused" if network else "rules"
-    names = {*UKIS, *BIOME_MIXED, *BIOME_SHADOW, *BIOME_CLEAR, BARE_ICE, CLOUD_ON_ICE}
-    chips = {name: classify_chip(folder, name, network) for name in sorted(names)}
-
-    def mean(group: tuple[str, ...], score: Callable[[Chip], float]) -> float:
-        return float(np.mean([score(chips[name]) for name in group]))
-
-    def bar(value: float) -> float | None:
-        return value if network else None
-
-    def shadow(chip: Chip) -> float:
-        return f1(chip.shadow, chip.true_shadow)
-
-    cloud_f1 = mean(UKIS, lambda chip: f1(chip.cloud, chip.true_cloud))
-    yield Row(f"{way}: UKIS cloud F1", cloud_f1, "1", bar(0.91))
-    balanced = mean(BIOME_MIXED, lambda chip: chip.balanced)
-    yield Row(f"{way}: Biome balanced accuracy", balanced, "1", bar(0.83))
-    clear = max(float(chips[name].cloud.mean()) for name in BIOME_CLEAR)
-    yield Row(f"{way}: false cloud on clear chips", 100 * clear, "%", bar(3), at_most=True)
-    ice = float(chips[BARE_ICE].cloud.mean())
-    yield Row(f"{way}: false cloud on bare ice", 100 * ice, "%", bar(35), at_most=True)
-    over_ice = float(chips[CLOUD_ON_ICE].cloud.mean())
-    yield Row(f"{way}: cloud found over ice", 100 * over_ice, "%", bar(80))
-    if network:
-        yield Row(f"{way}: UKIS shadow F1", mean(UKIS, shadow), "1", 0.82)
-        yield Row(f"{way}: Biome shadow F1", mean(BIOME_SHADOW, shadow), "1", 0.71)
 
 
 def shadow_rows(full: bool) -> Iterator[Row]:
@@ -234,8 +134,7 @@ def rows(full: bool) -> Iterator[Row]:
     """Yield every figure; ``full`` measures speed on a whole tile."""
     data = os.environ.get("GFARD_TEST_DATA")
     if data:
-        for network in (True, False):
-            yield from accuracy_rows(Path(data) / "cloud_labels", network)
+        yield from accuracy_rows(Path(data))
     else:
         reason = "GFARD_TEST_DATA is not set: it names the folder with the labelled chips"
         yield Row("labelled chips", None, "1", skipped=reason)

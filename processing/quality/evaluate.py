@@ -20,7 +20,7 @@ from processing.quality.chips import BANDS, Chip
 from processing.quality.mask import Context, SceneQuality, classify, tile_mask
 from processing.quality.network import Level, MaskModel, see
 from processing.quality.rules import as_toa
-from processing.quality.snow import UNKNOWN
+from processing.quality.snow import POSSIBLE, UNKNOWN
 
 LOOK_M = 30.0
 """Pixel size at which a chip is looked at as a whole; finer ones are averaged to about it."""
@@ -33,11 +33,13 @@ class Backend:
     """One way to make a mask: by ``rules``, by a network, or by both together.
 
     ``model`` gives the network for a level ("TOA" or "SR"); None works without one.
+    ``snow_chance`` is what is known about snow on the ground, 0-1.
     """
 
     name: str
     rules: bool
     model: Callable[[Level], MaskModel] | None
+    snow_chance: float = UNKNOWN
 
     def mask(self, chip: Chip) -> NDArray[np.uint8]:
         """Return the ``MaskClass`` of each pixel of a chip, uint8 (rows, cols)."""
@@ -46,7 +48,7 @@ class Backend:
         image = averaged(chip.image, factor)
         model = None if self.model is None else self.model(chip.level)
         if self.rules:
-            return _fused(image, chip, grid, factor, model)
+            return _fused(image, chip, grid, factor, model, self.snow_chance)
         if model is None:
             raise ValueError(f"{self.name}: neither rules nor network")
         return _network_alone(image, chip, grid, factor, model)
@@ -171,20 +173,26 @@ def score(chip: Chip, backend: str, mask: NDArray[np.uint8]) -> Scored:
 
 
 def _fused(
-    image: NDArray[np.float32], chip: Chip, grid: Grid, factor: int, model: MaskModel | None
+    image: NDArray[np.float32],
+    chip: Chip,
+    grid: Grid,
+    factor: int,
+    model: MaskModel | None,
+    snow_chance: float,
 ) -> NDArray[np.uint8]:
     """Return the mask by rules, with the network where one is given."""
     looked_at = grid.coarsen(factor)
     found = see(model, image, BANDS, looked_at, level=chip.level) if model else None
     anywhere = np.ones(image.shape[1:], np.bool_)
-    snow_chance = np.full(anywhere.shape, UNKNOWN, np.float32)
-    seen = classify(image, anywhere, snow_chance, None, found, level=chip.level)
+    chance = np.full(anywhere.shape, snow_chance, np.float32)
+    seen = classify(image, anywhere, chance, None, found, level=chip.level)
+    context = Context.FLAT | (Context.CAN_SNOW if snow_chance >= POSSIBLE else Context(0))
     quality = SceneQuality(
         looked_at,
         seen.cloud,
         seen.shadow,
         seen.classes,
-        np.full(anywhere.shape, Context.FLAT | Context.CAN_SNOW, np.uint8),
+        np.full(anywhere.shape, context, np.uint8),
         cloud_shadow_percent=0.0,
         model="",
         model_version="",

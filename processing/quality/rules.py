@@ -17,7 +17,7 @@ HOT_WEIGHT = 100.0
 """Log-odds of cloud per unit of HOT."""
 HOT_RANGE = (-0.02, 0.12)
 """HOT above clear ground beyond which more tells no more."""
-HAZY_HOT = 0.03
+HAZY_HOT = 0.02
 """HOT from which haze counts when water is looked for: the rim of a cloud is no haze."""
 HAZE_SHARE = 3.0
 """Near-infrared reflectance that haze adds to water, per unit of HOT above ``HAZY_HOT``."""

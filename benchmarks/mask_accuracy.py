@@ -1,0 +1,244 @@
+"""Accuracy of the mask on real imagery: the rows of ``quality.py`` that need ``GFARD_TEST_DATA``.
+
+Which chips numbers were tuned on, and which only report, stands in ``mask_split.json``; each
+figure is given over the whole group and over the reporting part.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from benchmarks.row import Row
+from catalog.product import MaskClass
+from processing.quality.chips import Chip, read_chips
+from processing.quality.evaluate import Backend, Scored, score
+from processing.quality.models import load_model
+from processing.quality.snow import chance_by_season
+
+UKIS = ("ukis_landsat5", "ukis_sentinel2")
+BIOME_MIXED = (
+    "l8biome_Barren_05_0208", "l8biome_Forest_00_1008", "l8biome_Forest_05_0415",
+    "l8biome_GrassCrops_01_0413", "l8biome_GrassCrops_02_0608", "l8biome_Shrubland_00_0614",
+    "l8biome_Urban_00_0515", "l8biome_Urban_03_0619", "l8biome_Water_11_0728",
+)  # fmt: skip
+BIOME_SHADOW = ("l8biome_Forest_00_1008", "l8biome_Forest_05_0415", "l8biome_GrassCrops_01_0413")
+ON_CLOUD_N = ("oncloudn_1", "oncloudn_2", "oncloudn_3")
+CLOUD_FREE = ("l8biome_Shrubland_01_0508", "l8biome_Water_02_1010")
+BARE_ICE, CLOUD_ON_ICE = "l8biome_SnowIce_00_1415", "l8biome_SnowIce_11_1123"
+SPLIT = Path(__file__).with_name("mask_split.json")
+COAST, SUBURBS, SNOW = "282D_485L_3_3", "433D_629L_3_1", "609U_541L_3_0"
+DESERT = "scenes/S2A_29RKH_20200219_desert_sr_100m.tif"
+DESERT_CLASSES = "scenes/S2A_29RKH_20200219_SCL.tif"
+CLEAR_SCL = (4, 5, 6)
+"""Vegetation, bare soil and water in the scene classification of Sentinel-2."""
+LAND_COVER = {"water": 1, "built-up": 5, "bare": 6, "snow": 7}
+"""Codes of the land cover beside the chips of both levels."""
+
+RULES = Backend("rules", rules=True, model=None)
+NETWORK = Backend("network", rules=False, model=lambda level: load_model(level=level))
+FUSED = Backend("fused", rules=True, model=lambda level: load_model(level=level))
+PRIOR = Backend("fused", rules=True, model=lambda level: load_model(level=level), snow_chance=1.0)
+
+Scores = Mapping[tuple[str, str], Scored]
+
+
+def accuracy_rows(data: Path) -> Iterator[Row]:
+    """Yield every figure on real imagery below ``data``."""
+    chips = {chip.name: chip for chip in read_chips(data / "cloud_labels")}
+    ways = (FUSED, RULES, NETWORK)
+    scores = {(w.name, c.name): score(c, w.name, w.mask(c)) for w in ways for c in chips.values()}
+    yield from _group_rows(scores)
+    yield from _clear_rows(scores)
+    yield from _ice_rows(scores, chips)
+    yield from _desert_rows(data)
+    yield from _place_rows(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Chips scored together; ``figure`` makes one value of their scores."""
+
+    title: str
+    chips: tuple[str, ...]
+    figure: Callable[[list[Scored]], float]
+    bar: float | None
+
+
+def _mean_f1(value: MaskClass) -> Callable[[list[Scored]], float]:
+    return lambda scored: float(np.mean([s.confusion.f1(s.index(value)) for s in scored]))
+
+
+def _mean_boundary(value: MaskClass) -> Callable[[list[Scored]], float]:
+    return lambda scored: float(np.mean([s.boundary[value] for s in scored]))
+
+
+def _mean_balanced(scored: list[Scored]) -> float:
+    return float(np.mean([s.confusion.balanced(s.index(MaskClass.CLOUD)) for s in scored]))
+
+
+def _pooled_balanced(scored: list[Scored]) -> float:
+    counts = [s.confusion.one_against_rest(s.index(MaskClass.CLOUD)) for s in scored]
+    total = counts[0]
+    for each in counts[1:]:
+        total = total + each
+    return total.balanced(0)
+
+
+GROUPS = (
+    Group("UKIS cloud F1", UKIS, _mean_f1(MaskClass.CLOUD), 0.91),
+    Group("UKIS shadow F1", UKIS, _mean_f1(MaskClass.CLOUD_SHADOW), 0.82),
+    Group("UKIS cloud boundary F", UKIS, _mean_boundary(MaskClass.CLOUD), None),
+    Group("Biome balanced accuracy", BIOME_MIXED, _mean_balanced, 0.83),
+    Group("Biome balanced accuracy, pooled", BIOME_MIXED, _pooled_balanced, 0.88),
+    Group("Biome shadow F1", BIOME_SHADOW, _mean_f1(MaskClass.CLOUD_SHADOW), 0.71),
+    Group("Biome cloud boundary F", BIOME_MIXED, _mean_boundary(MaskClass.CLOUD), None),
+    Group("On Cloud N cloud F1", ON_CLOUD_N, _mean_f1(MaskClass.CLOUD), 0.87),
+)  # fmt: skip
+
+
+def _group_rows(scores: Scores) -> Iterator[Row]:
+    """Yield each group's figure, its two parts, and how far the fused mask is above its parts."""
+    split = json.loads(SPLIT.read_text())
+    for group in GROUPS:
+        values = {
+            way.name: group.figure([scores[way.name, chip] for chip in group.chips])
+            for way in (FUSED, RULES, NETWORK)
+        }
+        yield Row(f"fused: {group.title}", values["fused"], "1", group.bar)
+        for part in ("tuning", "reporting"):
+            chips = [chip for chip in group.chips if chip in split[part]]
+            value = group.figure([scores["fused", chip] for chip in chips])
+            yield Row(f"fused: {group.title}, {part} chips", value, "1")
+        for way in ("rules", "network"):
+            yield Row(f"{way}: {group.title}", values[way], "1")
+        if group.bar is not None:
+            above = values["fused"] - max(values["rules"], values["network"])
+            yield Row(f"fused above its better part: {group.title}", above, "1", 0.0)
+
+
+def _clear_rows(scores: Scores) -> Iterator[Row]:
+    """Yield false cloud on the cloud-free chips without ice."""
+    for way in (FUSED, RULES, NETWORK):
+        for name in CLOUD_FREE:
+            share = 100 * float((scores[way.name, name].mask == MaskClass.CLOUD).mean())
+            bar = 3 if way is FUSED else None
+            yield Row(f"{way.name}: false cloud on {name}", share, "%", bar, at_most=True)
+
+
+def _ice_rows(scores: Scores, chips: Mapping[str, Chip]) -> Iterator[Row]:
+    """Yield what is called cloud on ice, with and without a prior that says there is snow."""
+
+    def cloud(mask: NDArray[np.uint8]) -> float:
+        return 100 * float((mask == MaskClass.CLOUD).mean())
+
+    for way in (FUSED, RULES, NETWORK):
+        bare, over = (cloud(scores[way.name, name].mask) for name in (BARE_ICE, CLOUD_ON_ICE))
+        bars = (35, 80) if way is FUSED else (None, None)
+        yield Row(f"{way.name}: false cloud on bare ice", bare, "%", bars[0], at_most=True)
+        yield Row(f"{way.name}: cloud found over ice", over, "%", bars[1])
+    bare, over = (cloud(PRIOR.mask(chips[name])) for name in (BARE_ICE, CLOUD_ON_ICE))
+    yield Row("fused with a snow prior: false cloud on bare ice", bare, "%")
+    yield Row("fused with a snow prior: cloud found over ice", over, "%")
+
+
+def _desert_rows(data: Path) -> Iterator[Row]:
+    """Yield false cloud on clear desert; its pixels of 100 m are taken for ones of 30 m."""
+    with rasterio.open(data / DESERT) as raster:
+        image = raster.read().astype(np.float32) * np.float32(1e-4)
+    with rasterio.open(data / DESERT_CLASSES) as raster:
+        classes = raster.read(1).repeat(2, 0).repeat(2, 1)
+    image[:, (image == 0).any(axis=0)] = np.nan
+    clear = np.isin(classes, CLEAR_SCL) & np.isfinite(image).all(axis=0)
+    chip = unlabelled("desert", image, 30.0, "SR")
+    for way in (FUSED, RULES, NETWORK):
+        share = 100 * float((way.mask(chip)[clear] == MaskClass.CLOUD).mean())
+        bar = 3 if way is FUSED else None
+        yield Row(f"{way.name}: false cloud on clear desert", share, "%", bar, at_most=True)
+
+
+def _place_rows(data: Path) -> Iterator[Row]:
+    """Yield false cloud, water and snow on the cloud-free chips with land cover."""
+    for way in (FUSED, RULES, NETWORK):
+        barred = way is FUSED
+        coast, suburbs, snow = (Place.read(data, name) for name in (COAST, SUBURBS, SNOW))
+        masks = {place.name: place.mask(way) for place in (coast, suburbs, snow)}
+        spots = {
+            "surf and sea": (coast, coast.wet),
+            "sand": (coast, (coast.cover == LAND_COVER["bare"]) & ~coast.wet),
+            "the coast": (coast, np.ones_like(coast.wet)),
+            "suburbs": (suburbs, suburbs.cover == LAND_COVER["built-up"]),
+            "fields and suburbs": (suburbs, np.ones_like(suburbs.wet)),
+        }
+        for title, (place, spot) in spots.items():
+            share = 100 * float((masks[place.name][spot] == MaskClass.CLOUD).mean())
+            bar = 3 if barred else None
+            yield Row(f"{way.name}: false cloud on {title}", share, "%", bar, at_most=True)
+        if way is NETWORK:
+            continue
+        water = masks[COAST] == MaskClass.WATER
+        labelled = coast.cover == LAND_COVER["water"]
+        found = 100 * float((masks[SNOW] == MaskClass.SNOW).mean())
+        bars = (0.93, 90) if barred else (None, None)
+        yield Row(f"{way.name}: coast water F1, land cover", f1(water, labelled), "1", bars[0])
+        yield Row(
+            f"{way.name}: coast water F1, land cover that is wet in the short-wave infrared",
+            f1(water, labelled & coast.wet),
+            "1",
+            bars[0],
+        )
+        yield Row(f"{way.name}: snow found on the Hudson Bay chip", found, "%", bars[1])
+    dry = float((labelled & ~coast.wet).sum() / labelled.sum())
+    yield Row("land cover water of the coast that is sand or plants", 100 * dry, "%")
+    best = f1(coast.wet, labelled)
+    yield Row("coast water F1 that true water would have, land cover", best, "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cloud-free chip: reflectance, land cover, and what short-wave infrared calls water."""
+
+    name: str
+    chip: Chip
+    cover: NDArray[np.uint8]
+    wet: NDArray[np.bool_]
+    latitude_deg: float
+
+    def mask(self, way: Backend) -> NDArray[np.uint8]:
+        """Return the mask; the month is not known, so snow is as likely as in the coldest one."""
+        coldest = 1 if self.latitude_deg > 0 else 7
+        chance = chance_by_season(np.zeros((1, 1), np.float32), self.latitude_deg, coldest)
+        return replace(way, snow_chance=float(chance[0, 0])).mask(self.chip)
+
+    @classmethod
+    def read(cls, data: Path, name: str) -> "Place":
+        """Read a chip of ``l1c_l2a``; water has a green over short-wave index above 0 (MNDWI)."""
+        folder = data / "l1c_l2a"
+        with rasterio.open(folder / f"{name}_S2L1C.tif") as raster:
+            image = raster.read([2, 3, 4, 8]) * np.float32(1e-4)
+            to_degrees = Transformer.from_crs(raster.crs, 4326, always_xy=True)
+            latitude = to_degrees.transform(raster.bounds.left, raster.bounds.top)[1]
+        with rasterio.open(folder / f"{name}_S2L2A.tif") as raster:
+            bands = [raster.descriptions.index(band) + 1 for band in ("B03", "B11")]
+            green, short_wave = raster.read(bands).astype(np.float32)
+        with rasterio.open(folder / f"{name}_LULC.tif") as raster:
+            cover = raster.read(1)
+        chip = unlabelled(name, image, 10.0, "TOA")
+        return cls(name, chip, cover, green > short_wave, latitude)
+
+
+def unlabelled(name: str, image: NDArray[np.float32], resolution_m: float, level: str) -> Chip:
+    """Return a chip without labels."""
+    legend = (MaskClass.CLEAR, MaskClass.CLOUD)
+    truth = np.zeros(image.shape[1:], np.uint8)
+    return Chip(name, name, image, truth, legend, resolution_m, "SR" if level == "SR" else "TOA")
+
+
+def f1(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """Return the F1 score, 0-1."""
+    return float(2 * (found & truth).sum() / max(found.sum() + truth.sum(), 1))
