@@ -70,7 +70,9 @@ def build(part: Part, site: Site, *, tiles: str | None = None) -> "ASGIApp":
         from infra.proxy import Proxy
 
         mounts.append(Mount("/tiles", Proxy(tiles)))
-    mounts.append(Mount("", site_app(title=site.settings.title, address=site.address)))
+    settings = site.settings
+    pages = site_app(title=settings.own_title, address=site.address, contact=settings.contact)
+    mounts.append(Mount("", pages))
     app = Dispatcher(mounts)
     return app if ledger is None else Counting(app, ledger)
 

@@ -37,6 +37,9 @@ class InfraSettings(BaseSettings):
     title: str = Field(
         default="Gaofen 16 m analysis ready data", description="heading of the portal"
     )
+    contact: str | None = Field(
+        default=None, description="mail address or web page of the operator, shown in the portal"
+    )
     catalog_workers: int = Field(
         default=1, ge=1, le=64, description="processes that answer searches and send files"
     )
@@ -81,6 +84,11 @@ class InfraSettings(BaseSettings):
         return self
 
     @property
+    def own_title(self) -> str | None:
+        """Title that the operator chose; None leaves it to the portal, which knows languages."""
+        return None if self.title == type(self).model_fields["title"].default else self.title
+
+    @property
     def cluster(self) -> Path:
         """Folder of the private database."""
         return self.data / "postgres"
@@ -107,6 +115,7 @@ class InfraSettings(BaseSettings):
             "GFARD_DATA": str(self.data),
             "GFARD_STORE": self.store,
             "GFARD_TITLE": self.title,
+            **({"GFARD_CONTACT": self.contact} if self.contact else {}),
             "GFARD_PUBLIC_URL": address,
             "GFARD_DATABASE_READ_URL": dsns.read_dsn,
             "GFARD_DATABASE_COUNTERS_URL": dsns.counters_dsn,

@@ -16,21 +16,31 @@ PORTAL = Path(__file__).resolve().parents[1] / "catalog/portal/dist"
 _FOREVER = "public, max-age=31536000, immutable"
 
 
-def site_app(*, title: str, address: str, portal: Path = PORTAL) -> Starlette:
+def site_app(
+    *, title: str | None, address: str, contact: str | None = None, portal: Path = PORTAL
+) -> Starlette:
     """Build the application behind `/`: portal, `/config.json` and `/healthz`.
 
     Parameters
     ----------
     title
-        Heading of the portal.
+        Heading of the portal; None for that of its own languages.
     address
         Address of the platform as the world sees it; thumbnails come from there.
+    contact
+        Mail address or web page of the operator.
     portal
         Folder of the built portal; without it `/` says how to build one.
     """
 
     async def config(request: Request) -> JSONResponse:
-        content = {"stac": "stac", "tiles": "tiles", "title": title}
+        content = {
+            "stac": "stac",
+            "tiles": "tiles",
+            "counters": "counters",
+            "title": title,
+            "contact": contact,
+        }
         return JSONResponse(content, headers={"Cache-Control": "no-cache"})
 
     routes: list[BaseRoute] = [Route("/healthz", _health), Route("/config.json", config)]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import uvicorn
 from numpy.typing import NDArray
+from titiler.pgstac.dependencies import get_stac_item
 
 from catalog.grid import tile
 from catalog.item import AssetFile, ItemFacts, build_item, describe_file
@@ -128,8 +129,9 @@ def fill_store(store: FolderStore) -> None:
 @contextmanager
 def served_site(folder: Path, dsns: Dsns) -> Iterator[str]:
     """Publish the products and serve the whole platform from a thread; gives its address."""
+    get_stac_item.cache_clear()  # another site of this process had items of the same names
     settings = InfraSettings(data=folder)
-    store = FolderStore(settings.store)
+    store = FolderStore(Path(settings.store))
     fill_store(store)
     with listen("127.0.0.1", 0) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"

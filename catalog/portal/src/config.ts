@@ -4,13 +4,19 @@ import { fetchJson } from "./http";
 export interface SiteConfig {
   readonly stac: string;
   readonly tiles: string;
+  readonly counters: string;
+  /** Title that the operator chose, or null. */
   readonly title: string | null;
+  /** Mail address or web page of the operator, or null. */
+  readonly contact: string | null;
 }
 
 interface ConfigFile {
   stac?: string;
   tiles?: string;
-  title?: string;
+  counters?: string;
+  title?: string | null;
+  contact?: string | null;
 }
 
 /** Read `config.json`; a site that ships none uses the default addresses. */
@@ -19,7 +25,9 @@ export async function loadConfig(): Promise<SiteConfig> {
   return {
     stac: absolute(file.stac ?? "stac"),
     tiles: absolute(file.tiles ?? "tiles"),
+    counters: absolute(file.counters ?? "counters"),
     title: file.title ?? null,
+    contact: file.contact ?? null,
   };
 }
 

@@ -68,7 +68,7 @@ function rampLegend(range: readonly number[], ramp: readonly string[], label: st
 function bandLegend(render: Render): HTMLElement {
   const colours = ["#d64545", "#3f9b52", "#3b76d8"];
   const chips = (COMPOSITES[render.name] ?? []).map((band, index) =>
-    h("li", {}, swatch(colours[index] ?? "#888"), band),
+    h("li", {}, swatch(colours[index] ?? "#888"), t.bands[band] ?? band),
   );
   return h(
     "div",

@@ -1,12 +1,15 @@
 import "./styles/tokens.css";
 import "./styles/layout.css";
 import "./styles/controls.css";
+import "./styles/search.css";
 import "./styles/product.css";
+import "./styles/pages.css";
+import "./styles/charts.css";
+import { App } from "./app";
 import { loadConfig } from "./config";
-import { Portal } from "./portal";
 import { t } from "./strings";
+import { startTheme } from "./theme";
 
 document.documentElement.lang = t.language;
-const config = await loadConfig();
-document.title = `${t.site.title} – ${config.title ?? t.site.name}`;
-await new Portal(config).start();
+startTheme();
+new App(await loadConfig()).start();

@@ -1,44 +1,63 @@
-import { NO_FILTERS, START, type Area, type Filters, type ItemRef, type MapView, type Sort, type State } from "./state";
+import { decodeRings, encodeRings } from "./area";
+import { plain } from "./route";
+import {
+  NO_FILTERS, START, TABS, type Area, type Filters, type ItemRef, type MapView, type Point, type Sort, type State,
+} from "./state";
 import type { Bbox } from "./stac/types";
 
-/** Write a state as the hash of the page's address, leaving out what is as at the start. */
+/** Write a state of the search page as the query of its address, leaving out what is as at the start. */
 export function encodeState(state: State): string {
-  const { filters, selected, view } = state;
-  const query = new URLSearchParams();
+  const { filters, selected, compare, point, view } = state;
+  const query = encodeFilters(filters);
   const put = (key: string, value: string | number, start: string | number): void => {
     if (value !== start) query.set(key, String(value));
   };
-  put("collection", filters.collection, NO_FILTERS.collection);
-  put("from", filters.from, NO_FILTERS.from);
-  put("to", filters.to, NO_FILTERS.to);
-  put("cloud", filters.cloud, NO_FILTERS.cloud);
-  put("quality", filters.quality, NO_FILTERS.quality);
-  put("tile", filters.tile, NO_FILTERS.tile);
-  put("sort", filters.sort, NO_FILTERS.sort);
-  put("area", encodeArea(filters.area), encodeArea(NO_FILTERS.area));
+  if (selected) query.set("item", `${selected.collection}/${selected.id}`);
+  put("tab", state.tab, START.tab);
   put("render", state.render, START.render);
   put("opacity", state.opacity, START.opacity);
-  if (selected) query.set("item", `${selected.collection}/${selected.id}`);
+  if (state.overlay) query.set("overlay", "mask");
+  if (compare) query.set("compare", `${compare.collection}/${compare.id}`);
+  put("swipe", state.swipe, START.swipe);
+  if (point) query.set("point", `${point.lon.toFixed(5)},${point.lat.toFixed(5)}`);
+  put("index", state.index, START.index);
   if (view) query.set("map", `${view.zoom.toFixed(2)}/${view.lat.toFixed(4)}/${view.lon.toFixed(4)}`);
-  return query.toString().replaceAll("%2F", "/").replaceAll("%2C", ",");
+  return plain(query);
 }
 
-/** Read a hash back; whatever is missing or malformed is as at the start. */
-export function decodeState(hash: string): State {
-  const query = new URLSearchParams(hash.replace(/^#/, ""));
+/** Write the conditions of a search alone. */
+export function encodeFilters(filters: Filters): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const key of ["collection", "camera", "from", "to", "cloud", "quality", "tile", "sort"] as const) {
+    if (filters[key] !== NO_FILTERS[key]) query.set(key, String(filters[key]));
+  }
+  if (filters.area.kind !== "anywhere") query.set("area", encodeArea(filters.area));
+  return query;
+}
+
+/** Read a query back; whatever is missing or malformed is as at the start. */
+export function decodeState(query: URLSearchParams): State {
   return {
     filters: decodeFilters(query),
     selected: decodeItem(query.get("item")),
+    tab: TABS.find((tab) => tab === query.get("tab")) ?? START.tab,
     render: query.get("render") ?? START.render,
     opacity: number(query.get("opacity"), 0, 100) ?? START.opacity,
+    overlay: query.get("overlay") === "mask",
+    compare: decodeItem(query.get("compare")),
+    swipe: number(query.get("swipe"), 0, 100) ?? START.swipe,
+    point: decodePoint(query.get("point")),
+    index: query.get("index") === "sr" ? "sr" : START.index,
     view: decodeView(query.get("map")),
   };
 }
 
-function decodeFilters(query: URLSearchParams): Filters {
+/** Read the conditions of a search alone. */
+export function decodeFilters(query: URLSearchParams): Filters {
   const sorts: readonly Sort[] = ["newest", "oldest", "clearest"];
   return {
     collection: query.get("collection") ?? "",
+    camera: /^wfv\d?$/.exec(query.get("camera") ?? "")?.[0] ?? "",
     from: day(query.get("from")),
     to: day(query.get("to")),
     cloud: number(query.get("cloud"), 0, 100) ?? NO_FILTERS.cloud,
@@ -49,12 +68,19 @@ function decodeFilters(query: URLSearchParams): Filters {
   };
 }
 
+const SHAPE = "shape:";
+
 function encodeArea(area: Area): string {
-  return area.kind === "box" ? area.bbox.map((value) => Number(value.toFixed(4))).join(",") : area.kind;
+  if (area.kind === "box") return area.bbox.map((value) => Number(value.toFixed(4))).join(",");
+  return area.kind === "shape" ? SHAPE + encodeRings(area.rings) : area.kind;
 }
 
 function decodeArea(text: string | null): Area {
   if (text === "view") return { kind: "view" };
+  if (text?.startsWith(SHAPE)) {
+    const rings = decodeRings(text.slice(SHAPE.length));
+    return rings ? { kind: "shape", rings } : NO_FILTERS.area;
+  }
   const bbox = text === null ? null : toBbox(text.split(",").map(Number));
   return bbox ? { kind: "box", bbox } : NO_FILTERS.area;
 }
@@ -79,11 +105,16 @@ function decodeItem(text: string | null): ItemRef | null {
   return collection && id ? { collection, id } : null;
 }
 
+function decodePoint(text: string | null): Point | null {
+  const [x, y] = (text ?? "").split(",");
+  const [lon, lat] = [number(x ?? null, -180, 180), number(y ?? null, -90, 90)];
+  return lon === null || lat === null ? null : { lon, lat };
+}
+
 function decodeView(text: string | null): MapView | null {
-  const [zoom, lat, lon] = (text ?? "").split("/");
-  const values = [number(zoom ?? null, 0, 22), number(lat ?? null, -90, 90), number(lon ?? null, -180, 180)];
-  const [z, y, x] = values;
-  return z == null || y == null || x == null ? null : { zoom: z, lat: y, lon: x };
+  const [z, y, x] = (text ?? "").split("/");
+  const [zoom, lat, lon] = [number(z ?? null, 0, 22), number(y ?? null, -90, 90), number(x ?? null, -180, 180)];
+  return zoom === null || lat === null || lon === null ? null : { zoom, lat, lon };
 }
 
 function number(text: string | null, low: number, high: number): number | null {

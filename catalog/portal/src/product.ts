@@ -64,8 +64,13 @@ export function downloads(item: StacItem): readonly (readonly [string, StacAsset
     .sort(([a], [b]) => rank(a) - rank(b));
 }
 
+/** Names of the bands of a file. */
+export function itemBands(item: StacItem, asset: string): readonly string[] {
+  return (item.assets[asset]?.bands ?? []).map(({ name }, index) => name ?? `B${index + 1}`);
+}
+
 /** Classes of the mask with colour and share, from the item; fill is left out. */
-export function maskClasses(item: StacItem): readonly ClassValue[] {
+export function maskClasses(item: { assets: Readonly<Record<string, Omit<StacAsset, "href">>> }): readonly ClassValue[] {
   const asset = item.assets["mask"];
   const classes = asset?.["classification:classes"] ?? asset?.bands?.[0]?.["classification:classes"];
   return (classes ?? DEFAULT_CLASSES).filter((one) => !one.nodata && one.name !== "fill");

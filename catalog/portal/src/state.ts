@@ -1,16 +1,20 @@
+import type { Position } from "geojson";
 import type { Bbox } from "./stac/types";
 
-/** Where to search: everywhere, what the map shows, or a fixed rectangle. */
+/** Where to search: everywhere, what the map shows, a fixed rectangle, or polygons (outer rings). */
 export type Area =
   | { readonly kind: "anywhere" }
   | { readonly kind: "view" }
-  | { readonly kind: "box"; readonly bbox: Bbox };
+  | { readonly kind: "box"; readonly bbox: Bbox }
+  | { readonly kind: "shape"; readonly rings: readonly Position[][] };
 
 export type Sort = "newest" | "oldest" | "clearest";
 
 /** What the visitor asked for. Empty strings mean no condition; dates are `YYYY-MM-DD`. */
 export interface Filters {
   readonly collection: string;
+  /** Camera as STAC names it, "wfv1". */
+  readonly camera: string;
   readonly from: string;
   readonly to: string;
   /** Highest cloud cover in percent; 100 sets no limit. */
@@ -34,19 +38,41 @@ export interface MapView {
   readonly zoom: number;
 }
 
-/** All that a permalink holds. */
+/** A place in degrees. */
+export interface Point {
+  readonly lon: number;
+  readonly lat: number;
+}
+
+export const TABS = ["layers", "series", "files", "about"] as const;
+export type Tab = (typeof TABS)[number];
+
+export type Index = "ndvi" | "sr";
+
+/** All that a permalink of the search page holds. */
 export interface State {
   readonly filters: Filters;
   readonly selected: ItemRef | null;
-  /** Name of the render on the map; empty shows the footprint alone. */
+  /** Section of the selected product. */
+  readonly tab: Tab;
+  /** Name of the render on the map, or bands of one's own; empty shows the footprint alone. */
   readonly render: string;
   /** Opacity of the render, 0 to 100. */
   readonly opacity: number;
+  /** Whether the mask lies over the render. */
+  readonly overlay: boolean;
+  /** Product to compare with, and the place of the divider from left to right, 0 to 100. */
+  readonly compare: ItemRef | null;
+  readonly swipe: number;
+  /** Place of the time series and what it shows. */
+  readonly point: Point | null;
+  readonly index: Index;
   readonly view: MapView | null;
 }
 
 export const NO_FILTERS: Filters = {
   collection: "",
+  camera: "",
   from: "",
   to: "",
   cloud: 100,
@@ -59,8 +85,14 @@ export const NO_FILTERS: Filters = {
 export const START: State = {
   filters: NO_FILTERS,
   selected: null,
+  tab: "layers",
   render: "true-colour",
   opacity: 100,
+  overlay: false,
+  compare: null,
+  swipe: 50,
+  point: null,
+  index: "ndvi",
   view: null,
 };
 
@@ -91,6 +123,7 @@ export class Store<T extends object> {
 export function activeFilters(filters: Filters): number {
   const set = [
     filters.collection !== "",
+    filters.camera !== "",
     filters.from !== "" || filters.to !== "",
     filters.cloud < 100,
     filters.quality !== "any",

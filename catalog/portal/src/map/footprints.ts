@@ -1,7 +1,6 @@
-import type { FeatureCollection, GeoJSON } from "geojson";
+import type { FeatureCollection, GeoJSON, Position } from "geojson";
 import type { ExpressionSpecification, GeoJSONSource, Map as MapLibre } from "maplibre-gl";
 import type { Product } from "../product";
-import type { Bbox } from "../stac/types";
 
 /** Colours of what lies over the land, in one colour scheme. */
 export interface OverlayPalette {
@@ -78,15 +77,17 @@ export class Footprints {
   select(product: Product | null): void {
     this.set("selected", product ? { type: "Feature", properties: {}, geometry: product.item.geometry } : NOTHING);
     // A fill of opacity 0 would not answer to the pointer.
-    const fill = product ? whenHovered(0.12, 0.001) : whenHovered(0.28, 0.05);
+    const fill = product ? whenHovered(0.12, 0.001) : whenHovered(0.22, 0.03);
     this.map.setPaintProperty(LOWEST_OVERLAY, "fill-opacity", fill);
     this.map.setPaintProperty("footprints-line", "line-width", whenHovered(2.5, product ? 0.8 : 1.2));
     this.map.setPaintProperty("footprints-line", "line-opacity", whenHovered(1, product ? 0.35 : 0.9));
     this.map.setLayoutProperty("tile-names", "visibility", product ? "none" : "visible");
   }
 
-  showBox(bbox: Bbox | null): void {
-    this.set("box", bbox ? rectangle(bbox) : NOTHING);
+  /** Show where the search looks: closed rings, none to take them away. */
+  showArea(rings: readonly Position[][]): void {
+    const coordinates = rings.map((ring) => [ring]);
+    this.set("box", coordinates.length > 0 ? { type: "Feature", properties: {}, geometry: { type: "MultiPolygon", coordinates } } : NOTHING);
   }
 
   /** Ids of the footprints at a point of the map, topmost first. */
@@ -115,9 +116,4 @@ function tileNames(products: readonly Product[]): FeatureCollection {
       geometry: { type: "Point", coordinates: [(west + east) / 2, (south + north) / 2] },
     })),
   };
-}
-
-function rectangle([west, south, east, north]: Bbox): GeoJSON {
-  const ring = [[west, south], [east, south], [east, north], [west, north], [west, south]];
-  return { type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates: [ring] } };
 }

@@ -1,34 +1,35 @@
 import "maplibre-gl/dist/maplibre-gl.css";
 import {
-  AttributionControl, Map as MapLibre, NavigationControl, ScaleControl, setWorkerUrl,
+  AttributionControl, Map as MapLibre, Marker, NavigationControl, ScaleControl, setWorkerUrl,
   type GeoJSONSource,
 } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import type { Position } from "geojson";
+import { boxRing } from "../area";
 import type { Product } from "../product";
 import type { Bbox } from "../stac/types";
-import type { MapView } from "../state";
+import type { MapView, Point } from "../state";
 import { t } from "../strings";
+import { onScheme, scheme } from "../theme";
 import { baseStyle, FINE_ZOOM, loadBasemap, PALETTES, type Palette } from "./basemap";
-import { dragBox } from "./draw";
+import { clickShape, dragBox } from "./draw";
 import { Footprints, LOWEST_OVERLAY, OVERLAYS } from "./footprints";
+import { putRaster, type RenderSource } from "./raster";
+import { Swipe } from "./swipe";
 
 setWorkerUrl(workerUrl);
 
 const RENDER = "render";
-/** Below this the tiler draws nothing. */
-const RENDER_MIN_ZOOM = 6;
-/** Closest zoom that shows more than the one before at 16 m pixels. */
-const RENDER_MAX_ZOOM = 14;
-const TILE_PIXELS = 256;
-/** A product that would be narrower than this many pixels is shown by its footprint alone. */
-const RENDER_MIN_PIXELS = 64;
+const OVERLAY = "overlay";
 
 /** What the map tells the rest of the page. */
 export interface MapEvents {
   hover(id: string | null): void;
   /** Footprints under a click, topmost first; none for open land. */
-  click(ids: readonly string[]): void;
+  click(ids: readonly string[], place: Point): void;
   moved(view: MapView): void;
+  /** The divider of a comparison was moved to this percentage of the width. */
+  swiped(at: number): void;
   /** A tile of the render did not arrive. */
   tileFailed(): void;
 }
@@ -36,12 +37,14 @@ export interface MapEvents {
 /** The map of the page: basemap, footprints, and one product drawn by a render. */
 export class MapPanel {
   private readonly footprints: Footprints;
-  private readonly scheme = matchMedia("(prefers-color-scheme: dark)");
+  private readonly marker: Marker;
+  private swipe: Swipe | null = null;
 
-  private constructor(private readonly map: MapLibre, events: MapEvents) {
-    this.footprints = new Footprints(map, OVERLAYS[this.colours()]);
-    this.scheme.addEventListener("change", () => this.recolour());
-    this.listen(events);
+  private constructor(private readonly map: MapLibre, private readonly events: MapEvents) {
+    this.footprints = new Footprints(map, OVERLAYS[scheme()]);
+    this.marker = new Marker({ color: "#d9480f", scale: 0.8 });
+    onScheme(() => this.recolour());
+    this.listen();
     void this.detail("coarse");
     const refine = (): void => {
       if (map.getZoom() < FINE_ZOOM) return;
@@ -54,10 +57,9 @@ export class MapPanel {
 
   /** Make the map inside an element; resolves when it can be drawn on. */
   static async open(container: HTMLElement, view: MapView | null, events: MapEvents): Promise<MapPanel> {
-    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
     const map = new MapLibre({
       container,
-      style: baseStyle(PALETTES[dark ? "dark" : "light"], t.map.attribution),
+      style: baseStyle(PALETTES[scheme()], t.map.attribution),
       center: view ? [view.lon, view.lat] : [10, 30],
       zoom: view?.zoom ?? 1.6,
       maxZoom: 17,
@@ -65,6 +67,15 @@ export class MapPanel {
       dragRotate: false,
       pitchWithRotate: false,
       touchPitch: false,
+      locale: {
+        "AttributionControl.ToggleAttribution": t.map.attributionToggle,
+        "Map.Title": t.map.label,
+        "Marker.Title": t.map.marker,
+        "NavigationControl.ZoomIn": t.map.zoomIn,
+        "NavigationControl.ZoomOut": t.map.zoomOut,
+        "ScaleControl.Kilometers": t.map.kilometres,
+        "ScaleControl.Meters": t.map.metres,
+      },
     });
     map.touchZoomRotate.disableRotation();
     map.keyboard.disableRotation();
@@ -107,56 +118,69 @@ export class MapPanel {
     this.footprints.select(product);
   }
 
-  showBox(bbox: Bbox | null): void {
-    this.footprints.showBox(bbox);
+  /** Show where a search looks: closed rings, none to take them away. */
+  showArea(rings: readonly Position[][]): void {
+    this.footprints.showArea(rings);
   }
 
-  /** Ask for a rectangle; the one on the map before stays when the visitor cancels. */
-  async drawBox(before: Bbox | null): Promise<Bbox | null> {
-    const bbox = await dragBox(this.map, (growing) => this.showBox(growing));
-    if (!bbox) this.showBox(before);
-    return bbox;
+  /** Mark the place of a time series, or none. */
+  showPoint(point: Point | null): void {
+    if (point) this.marker.setLngLat([point.lon, point.lat]).addTo(this.map);
+    else this.marker.remove();
+    this.map.getCanvas().classList.toggle("is-picking", point !== null);
   }
 
-  /** Draw map tiles inside a box, or nothing. */
-  showRender(render: { url: string; bbox: Bbox } | null, opacity: number): void {
-    if (this.map.getLayer(RENDER)) this.map.removeLayer(RENDER);
-    if (this.map.getSource(RENDER)) this.map.removeSource(RENDER);
-    if (!render) return;
-    const [west, , east] = render.bbox;
-    const worlds = 360 / (east < west ? east + 360 - west : east - west);
-    const minzoom = Math.ceil(Math.log2((worlds * RENDER_MIN_PIXELS) / TILE_PIXELS));
-    this.map.addSource(RENDER, {
-      type: "raster",
-      tiles: [render.url],
-      tileSize: TILE_PIXELS,
-      minzoom: Math.min(Math.max(minzoom, RENDER_MIN_ZOOM), RENDER_MAX_ZOOM),
-      maxzoom: RENDER_MAX_ZOOM,
-      // MapLibre knows no box across the antimeridian; such a product asks for some empty tiles.
-      ...(west < east ? { bounds: [...render.bbox] } : {}),
-    });
-    this.map.addLayer(
-      { id: RENDER, type: "raster", source: RENDER, paint: { "raster-opacity": opacity / 100, "raster-fade-duration": 150 } },
-      LOWEST_OVERLAY,
-    );
+  /** Ask for a rectangle; null when the visitor cancels. */
+  drawBox(): Promise<Bbox | null> {
+    return dragBox(this.map, (growing) => this.showArea([boxRing(growing)]));
+  }
+
+  /** Ask for a polygon; null when the visitor cancels. */
+  drawShape(): Promise<Position[] | null> {
+    return clickShape(this.map, (growing) => this.showArea([growing]));
+  }
+
+  /** Draw the picture of a product, or nothing. */
+  showRender(render: RenderSource | null, opacity: number): void {
+    putRaster(this.map, RENDER, render, opacity, this.map.getLayer(OVERLAY) ? OVERLAY : LOWEST_OVERLAY);
+  }
+
+  /** Draw the mask over the picture, or nothing. */
+  showOverlay(overlay: RenderSource | null): void {
+    putRaster(this.map, OVERLAY, overlay, 100, LOWEST_OVERLAY);
+  }
+
+  /** Show another picture right of a divider at `at` percent, or end the comparison. */
+  showCompare(compare: { source: RenderSource; left: string; right: string } | null, at: number, opacity: number): void {
+    if (!compare) {
+      this.swipe?.remove();
+      this.swipe = null;
+      return;
+    }
+    this.swipe ??= new Swipe(this.map, this.map.getContainer(), PALETTES[scheme()].land, (to) => this.events.swiped(to));
+    this.swipe.show(compare.source, opacity, compare.left, compare.right);
+    this.swipe.place(at);
   }
 
   setOpacity(opacity: number): void {
     if (this.map.getLayer(RENDER)) this.map.setPaintProperty(RENDER, "raster-opacity", opacity / 100);
   }
 
-  private listen(events: MapEvents): void {
-    const { map } = this;
+  private listen(): void {
+    const { map, events } = this;
     map.on("mousemove", (event) => {
       const id = this.footprints.at(event.point)[0] ?? null;
       map.getCanvas().style.cursor = id ? "pointer" : "";
       events.hover(id);
     });
     map.on("mouseout", () => events.hover(null));
-    map.on("click", (event) => events.click(this.footprints.at(event.point)));
+    map.on("click", (event) => {
+      const { lng, lat } = event.lngLat.wrap();
+      events.click(this.footprints.at(event.point), { lon: lng, lat });
+    });
     map.on("moveend", () => events.moved(this.view()));
     map.on("error", (event) => {
-      if ("sourceId" in event && event.sourceId === RENDER) events.tileFailed();
+      if ("sourceId" in event && (event.sourceId === RENDER || event.sourceId === OVERLAY)) events.tileFailed();
       else console.warn(event.error);
     });
   }
@@ -168,12 +192,8 @@ export class MapPanel {
     }
   }
 
-  private colours(): "light" | "dark" {
-    return this.scheme.matches ? "dark" : "light";
-  }
-
   private recolour(): void {
-    const palette: Palette = PALETTES[this.colours()];
+    const palette: Palette = PALETTES[scheme()];
     this.map.setPaintProperty("sea", "background-color", palette.sea);
     this.map.setPaintProperty("land", "fill-color", palette.land);
     this.map.setPaintProperty("zones", "line-color", palette.zone);
@@ -181,6 +201,6 @@ export class MapPanel {
     this.map.setPaintProperty("coast", "line-color", palette.coast);
     this.map.setPaintProperty("names", "text-color", palette.name);
     this.map.setPaintProperty("names", "text-halo-color", palette.halo);
-    this.footprints.recolour(OVERLAYS[this.colours()]);
+    this.footprints.recolour(OVERLAYS[scheme()]);
   }
 }

@@ -1,6 +1,6 @@
 import { fetchJson } from "../http";
 import { COUNTED } from "./query";
-import type { ItemPage, StacCollection, StacItem, StacLink } from "./types";
+import type { Bucket, ItemPage, StacCollection, StacItem, StacLink } from "./types";
 
 /** One page of a search and the way to the next. */
 export interface SearchPage {
@@ -18,6 +18,8 @@ export interface PageRequest {
 
 /** The few requests that the page makes to a STAC API. */
 export class StacClient {
+  private landing: Promise<boolean> | null = null;
+
   constructor(readonly root: string) {}
 
   async collections(): Promise<readonly StacCollection[]> {
@@ -39,6 +41,35 @@ export class StacClient {
     return page.matched;
   }
 
+  /**
+   * Number of products that match by month, oldest first, months without any left out.
+   *
+   * Null where the server does not aggregate.
+   */
+  async histogram(body: Record<string, unknown>, signal: AbortSignal): Promise<readonly Bucket[] | null> {
+    const name = "datetime_frequency";
+    if (!(await this.aggregates())) return null;
+    const answer = await fetchJson<{ aggregations: { name: string; buckets?: Bucket[] }[] }>(`${this.root}/aggregate`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ ...body, aggregations: [name], [`${name}_interval`]: "month" }),
+      signal,
+    });
+    return answer.aggregations.find((one) => one.name === name)?.buckets ?? null;
+  }
+
+  /** All items of a search, page by page, up to `most`. */
+  async all(body: Record<string, unknown>, most: number, signal: AbortSignal): Promise<readonly StacItem[]> {
+    const items: StacItem[] = [];
+    let request: PageRequest | null = this.first(body);
+    while (request && items.length < most) {
+      const page: SearchPage = await this.page(request, signal);
+      items.push(...page.items);
+      request = page.next;
+    }
+    return items.slice(0, most);
+  }
+
   first(body: Record<string, unknown>): PageRequest {
     return { url: `${this.root}/search`, body };
   }
@@ -53,6 +84,14 @@ export class StacClient {
       matched: page.numberMatched ?? null,
       next: nextRequest(page.links ?? [], request),
     };
+  }
+
+  /** Whether the landing page links to aggregations. */
+  private aggregates(): Promise<boolean> {
+    this.landing ??= fetchJson<{ links: StacLink[] }>(this.root).then(
+      ({ links }) => links.some(({ rel }) => rel === "aggregate"),
+    );
+    return this.landing;
   }
 }
 

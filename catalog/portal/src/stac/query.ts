@@ -1,3 +1,4 @@
+import { geometryOf } from "../area";
 import type { Area, Filters } from "../state";
 import type { Bbox } from "./types";
 
@@ -19,17 +20,34 @@ const SORTS: Record<Filters["sort"], readonly { field: string; direction: "asc" 
 
 /** Body of `POST /search` for what the visitor asked; `view` is what the map shows, if it does. */
 export function searchBody(filters: Filters, view: Bbox | null): Record<string, unknown> {
-  const body: Record<string, unknown> = { limit: PAGE_SIZE, sortby: SORTS[filters.sort], ...COUNTED };
+  return { limit: PAGE_SIZE, sortby: SORTS[filters.sort], ...COUNTED, ...conditions(filters, view) };
+}
+
+/** The conditions of a search alone, as its body takes them. */
+export function conditions(filters: Filters, view: Bbox | null): Record<string, unknown> {
+  const body: Record<string, unknown> = {};
   if (filters.collection) body["collections"] = [filters.collection];
   const bbox = areaBbox(filters.area, view);
   if (bbox) body["bbox"] = bbox;
+  if (filters.area.kind === "shape") body["intersects"] = geometryOf(filters.area.rings);
   if (filters.from || filters.to) body["datetime"] = interval(filters.from, filters.to);
-  const conditions = propertyConditions(filters);
-  if (conditions.length > 0) {
+  const all = propertyConditions(filters);
+  if (all.length > 0) {
     body["filter-lang"] = "cql2-json";
-    body["filter"] = conditions.length === 1 ? conditions[0] : { op: "and", args: conditions };
+    body["filter"] = all.length === 1 ? all[0] : { op: "and", args: all };
   }
   return body;
+}
+
+/** Search for the products of one MGRS tile, newest first. */
+export function tileBody(tile: string, collection: string, limit: number): Record<string, unknown> {
+  return {
+    limit,
+    sortby: SORTS.newest,
+    ...(collection ? { collections: [collection] } : {}),
+    "filter-lang": "cql2-json",
+    filter: compare("=", "grid:code", `MGRS-${tile}`),
+  };
 }
 
 /** Days are whole UTC days, both included. */
@@ -43,12 +61,13 @@ function areaBbox(area: Area, view: Bbox | null): Bbox | null {
 }
 
 function propertyConditions(filters: Filters): Expression[] {
-  const conditions: Expression[] = [];
-  if (filters.cloud < 100) conditions.push(compare("<=", "eo:cloud_cover", filters.cloud));
-  if (filters.quality === "nominal") conditions.push(compare("=", "product:quality_status", "nominal"));
-  if (filters.tile.length === 5) conditions.push(compare("=", "grid:code", `MGRS-${filters.tile}`));
-  else if (filters.tile) conditions.push(compare("like", "grid:code", `MGRS-${filters.tile}%`));
-  return conditions;
+  const all: Expression[] = [];
+  if (filters.cloud < 100) all.push(compare("<=", "eo:cloud_cover", filters.cloud));
+  if (filters.camera) all.push({ op: "a_contains", args: [{ property: "instruments" }, [filters.camera]] });
+  if (filters.quality === "nominal") all.push(compare("=", "product:quality_status", "nominal"));
+  if (filters.tile.length === 5) all.push(compare("=", "grid:code", `MGRS-${filters.tile}`));
+  else if (filters.tile) all.push(compare("like", "grid:code", `MGRS-${filters.tile}%`));
+  return all;
 }
 
 function compare(op: string, property: string, value: string | number): Expression {

@@ -22,8 +22,17 @@ export interface ClassValue {
   readonly percentage?: number;
 }
 
+export interface BitField {
+  readonly name: string;
+  readonly description?: string;
+  readonly offset: number;
+  readonly length: number;
+  readonly classes?: readonly { readonly value: number; readonly name: string }[];
+}
+
 export interface StacBand {
   readonly name?: string;
+  readonly description?: string;
   readonly "eo:common_name"?: string;
   readonly "classification:classes"?: readonly ClassValue[];
 }
@@ -34,10 +43,13 @@ export interface StacAsset {
   readonly title?: string;
   readonly roles?: readonly string[];
   readonly bands?: readonly StacBand[];
+  readonly data_type?: string;
+  readonly nodata?: number;
   readonly "raster:scale"?: number;
   readonly "file:size"?: number;
   readonly "file:checksum"?: string;
   readonly "classification:classes"?: readonly ClassValue[];
+  readonly "classification:bitfields"?: readonly BitField[];
 }
 
 export interface StacItem {
@@ -60,13 +72,29 @@ export interface RenderEntry {
   readonly colormap_name?: string;
 }
 
+export interface Provider {
+  readonly name: string;
+  readonly roles?: readonly string[];
+  readonly url?: string;
+}
+
 export interface StacCollection {
   readonly id: string;
   readonly title?: string;
   readonly description?: string;
   readonly license?: string;
-  readonly extent?: { readonly spatial?: { readonly bbox?: readonly (readonly number[])[] } };
+  readonly extent?: {
+    readonly spatial?: { readonly bbox?: readonly (readonly number[])[] };
+    readonly temporal?: { readonly interval?: readonly (readonly (string | null)[])[] };
+  };
+  readonly providers?: readonly Provider[];
+  readonly summaries?: Readonly<Record<string, readonly unknown[]>>;
+  readonly item_assets?: Readonly<Record<string, Omit<StacAsset, "href">>>;
   readonly renders?: Readonly<Record<string, RenderEntry>>;
+  readonly "sci:doi"?: string;
+  readonly "sci:citation"?: string;
+  readonly "sci:publications"?: readonly { readonly citation?: string; readonly doi?: string }[];
+  readonly "gfard:cstr"?: string;
   readonly links: readonly StacLink[];
 }
 
@@ -74,4 +102,11 @@ export interface ItemPage {
   readonly features: readonly StacItem[];
   readonly links?: readonly StacLink[];
   readonly numberMatched?: number;
+}
+
+/** One bar of an aggregation by time. */
+export interface Bucket {
+  /** Begin of the period, ISO 8601. */
+  readonly key: string;
+  readonly frequency: number;
 }

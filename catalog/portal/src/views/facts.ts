@@ -1,7 +1,7 @@
 import { h } from "../dom";
 import { formatDate, formatNumber, formatPercent, formatTime } from "../format";
 import { className, maskClasses, numeric, text, type Product } from "../product";
-import { t } from "../strings";
+import { served, t } from "../strings";
 
 type Fact = readonly [name: string, value: Node | string | null];
 type Properties = Product["item"]["properties"];
@@ -52,12 +52,12 @@ function quality(product: Product): readonly Fact[] {
   const warnings = properties[`${OWN}warnings`];
   return [
     [t.facts.status, t.quality[product.quality]],
-    [t.facts.reason, text(properties, `${OWN}quality_reason`)],
+    [t.facts.reason, sentences(text(properties, `${OWN}quality_reason`)?.split("; ") ?? [])],
     [t.facts.rmse, rmse === null ? t.facts.rmseUnknown : metres(rmse, properties)],
     [t.facts.cloud, percent(properties, "eo:cloud_cover")],
     [t.facts.snow, percent(properties, "eo:snow_cover")],
     [t.facts.valid, percent(properties, `${OWN}valid_percent`)],
-    [t.facts.warnings, Array.isArray(warnings) && warnings.length > 0 ? list(warnings.map(String)) : null],
+    [t.facts.warnings, sentences(Array.isArray(warnings) ? warnings.map(String) : [])],
   ];
 }
 
@@ -99,7 +99,7 @@ function processing(properties: Properties): readonly Fact[] {
     [t.facts.version, text(properties, "processing:version")],
     [t.facts.processed, time && `${formatDate(time)} ${formatTime(time)}`],
     [t.facts.software, plain(properties["processing:software"])],
-    [t.facts.lineage, steps ? list(steps, "ol") : null],
+    [t.facts.lineage, steps ? list(steps) : null],
   ];
 }
 
@@ -107,7 +107,20 @@ function provenance(properties: Properties): readonly Fact[] {
   return Object.entries(properties)
     .filter(([key]) => key.startsWith(OWN) && !SHOWN_ELSEWHERE.has(key.slice(OWN.length)))
     .sort(([a], [b]) => a.localeCompare(b))
-    .map(([key, value]) => [spoken(key.slice(OWN.length)), plain(value)]);
+    .map(([key, value]) => {
+      const name = key.slice(OWN.length);
+      return [t.provenance[name] ?? spoken(name), plain(value)];
+    });
+}
+
+/** Sentences of the catalogue; those that the page cannot translate are marked as English. */
+function sentences(texts: readonly string[]): HTMLElement | null {
+  if (texts.length === 0) return null;
+  const entries = texts.map((one) => {
+    const said = served(one);
+    return h("li", { lang: said === one ? "en" : null }, said);
+  });
+  return h("ul", {}, ...entries);
 }
 
 /** "aerosol_source" as "Aerosol source". */
@@ -130,8 +143,9 @@ function percent(properties: Properties, key: string): string | null {
   return value === null ? null : formatPercent(value);
 }
 
-function list(entries: readonly string[], tag: "ul" | "ol" = "ul"): HTMLElement {
-  return h(tag, {}, ...entries.map((entry) => h("li", {}, entry)));
+/** Numbered entries that the catalogue has in English alone. */
+function list(entries: readonly string[]): HTMLElement {
+  return h("ol", { lang: "en" }, ...entries.map((entry) => h("li", {}, entry)));
 }
 
 function section(title: string, facts: readonly Fact[], open: boolean): HTMLElement | null {

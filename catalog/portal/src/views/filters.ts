@@ -1,23 +1,30 @@
-import { fill, h, icon, on } from "../dom";
-import { tilePrefix, toBbox } from "../permalink";
-import { activeFilters, NO_FILTERS, type Area, type Filters, type State, type Store } from "../state";
-import type { Bbox, StacCollection } from "../stac/types";
+import { titleOf } from "../catalog";
+import { Histogram } from "../charts/histogram";
+import { field, fill, h, icon, on } from "../dom";
+import { tilePrefix } from "../permalink";
+import { link } from "../route";
+import { activeFilters, NO_FILTERS, type Filters, type State, type Store } from "../state";
+import type { Bucket, StacCollection } from "../stac/types";
 import { t } from "../strings";
+import { AreaField, type AreaSource } from "./area-field";
 
-/** What the search form asks of the map. */
-export interface AreaSource {
-  /** What the map shows now, or null before it shows anything. */
-  bounds(): Bbox | null;
-  /** Let the visitor drag a rectangle; null when cancelled. */
-  drawBox(): Promise<Bbox | null>;
-}
+/** Cameras by the collection whose products they make. */
+const CAMERAS: readonly (readonly [string, string, string])[] = [
+  ["wfv1", "GF-1 WFV1", "gf1-wfv-ard"],
+  ["wfv2", "GF-1 WFV2", "gf1-wfv-ard"],
+  ["wfv3", "GF-1 WFV3", "gf1-wfv-ard"],
+  ["wfv4", "GF-1 WFV4", "gf1-wfv-ard"],
+  ["wfv", "GF-6 WFV", "gf6-wfv-ard"],
+];
 
 /** The search form: every change of a control becomes a change of the filters. */
 export class FiltersView {
   readonly element: HTMLFormElement;
   private readonly collection = h("select", { id: "f-collection" });
+  private readonly camera = h("select", { id: "f-camera" });
   private readonly from = h("input", { id: "f-from", type: "date", "aria-label": t.filters.from });
   private readonly to = h("input", { id: "f-to", type: "date", "aria-label": t.filters.to });
+  private readonly histogram = new Histogram((period) => this.change(period));
   private readonly cloud = h("input", { id: "f-cloud", type: "range", min: 0, max: 100, step: 5 });
   private readonly cloudOut = h("output", { for: "f-cloud" });
   private readonly quality = h("input", { id: "f-quality", type: "checkbox" });
@@ -26,6 +33,7 @@ export class FiltersView {
     spellcheck: "false", "aria-describedby": "f-tile-error",
   });
   private readonly tileError = h("p", { id: "f-tile-error", class: "field-error", role: "alert" });
+  private readonly calendar = h("a", { class: "tile-calendar", href: "" }, icon("calendar"), t.filters.tileCalendar);
   private readonly area: AreaField;
   private readonly reset = h("button", { type: "button", class: "link" }, t.filters.reset);
 
@@ -41,9 +49,15 @@ export class FiltersView {
 
   /** Offer the collections of the catalogue. */
   setCollections(collections: readonly StacCollection[]): void {
-    const options = collections.map((one) => h("option", { value: one.id }, one.title ?? one.id));
+    const options = collections.map((one) => h("option", { value: one.id }, titleOf(one)));
     fill(this.collection, h("option", { value: "" }, t.filters.allCollections), ...options);
     this.show(this.state.get().filters);
+  }
+
+  /** Show how the products that match are spread over time; null where the server does not tell. */
+  setHistogram(buckets: readonly Bucket[] | null): void {
+    const { from, to } = this.state.get().filters;
+    this.histogram.show(buckets, { from, to });
   }
 
   private change(patch: Partial<Filters>): void {
@@ -52,6 +66,7 @@ export class FiltersView {
 
   private show(filters: Filters): void {
     this.collection.value = filters.collection;
+    this.offerCameras(filters);
     this.from.value = filters.from;
     this.to.value = filters.to;
     this.from.max = filters.to;
@@ -60,8 +75,17 @@ export class FiltersView {
     this.showCloud();
     this.quality.checked = filters.quality === "nominal";
     if (tilePrefix(this.tile.value) !== filters.tile) this.tile.value = filters.tile;
+    this.calendar.hidden = filters.tile.length !== 5;
+    this.calendar.href = link("calendar", "", `tile=${filters.tile}`);
     this.area.show(filters.area);
     this.reset.hidden = activeFilters(filters) === 0;
+  }
+
+  private offerCameras({ collection, camera }: Filters): void {
+    const offered = CAMERAS.filter(([, , of]) => collection === "" || of === collection);
+    const options = offered.map(([key, name]) => h("option", { value: key }, name));
+    fill(this.camera, h("option", { value: "" }, t.filters.allCameras), ...options);
+    this.camera.value = camera;
   }
 
   private showCloud(): void {
@@ -73,7 +97,8 @@ export class FiltersView {
 
   private listen(): void {
     on(this.element, "submit", (event) => event.preventDefault());
-    on(this.collection, "change", () => this.change({ collection: this.collection.value }));
+    on(this.collection, "change", () => this.change({ collection: this.collection.value, camera: "" }));
+    on(this.camera, "change", () => this.change({ camera: this.camera.value }));
     on(this.from, "change", () => this.change({ from: this.from.value }));
     on(this.to, "change", () => this.change({ to: this.to.value }));
     on(this.cloud, "input", () => this.showCloud());
@@ -95,13 +120,14 @@ export class FiltersView {
 
   private layout(): HTMLFormElement {
     const dates = h("div", { class: "pair" }, this.from, h("span", { "aria-hidden": "true" }, "–"), this.to);
-    const tile = h("div", { class: "field" }, h("label", { for: "f-tile" }, t.filters.tile), this.tile);
     return h(
       "form",
       { class: "filters", "aria-label": t.filters.heading },
-      h("div", { class: "columns" }, field(t.filters.collection, "f-collection", this.collection), tile),
+      field(t.filters.collection, this.collection),
+      h("div", { class: "columns" }, field(t.filters.camera, this.camera), field(t.filters.tile, this.tile)),
       this.tileError,
-      group(t.filters.dates, dates),
+      this.calendar,
+      h("fieldset", { class: "field" }, h("legend", {}, t.filters.dates), this.histogram.element, dates),
       h("div", { class: "columns" }, this.cloudField(), this.qualityField()),
       this.area.element,
       this.reset,
@@ -118,86 +144,4 @@ export class FiltersView {
     const check = h("label", { class: "check", for: "f-quality" }, this.quality, t.filters.nominalOnly);
     return h("div", { class: "field" }, name, check);
   }
-}
-
-/** Choice of the area: anywhere, what the map shows, or a rectangle that can be drawn or typed. */
-class AreaField {
-  readonly element: HTMLElement;
-  private readonly radios: Readonly<Record<Area["kind"], HTMLInputElement>>;
-  private readonly sides = [t.filters.west, t.filters.south, t.filters.east, t.filters.north].map((side) =>
-    h("input", { type: "number", step: "any", "aria-label": side, placeholder: side, title: side }),
-  );
-  private readonly error = h("p", { class: "field-error", role: "alert" });
-  private readonly box: HTMLElement;
-
-  constructor(private readonly map: AreaSource, private readonly changed: (area: Area) => void) {
-    const radio = (kind: Area["kind"]): HTMLInputElement =>
-      on(h("input", { type: "radio", name: "area", value: kind }), "change", () => this.choose(kind));
-    this.radios = { anywhere: radio("anywhere"), view: radio("view"), box: radio("box") };
-    this.box = this.boxEditor();
-    const segment = (kind: Area["kind"], name: string): HTMLElement =>
-      h("label", {}, this.radios[kind], h("span", {}, name));
-    this.element = group(
-      t.filters.area,
-      h(
-        "div",
-        { class: "segments" },
-        segment("anywhere", t.filters.anywhere),
-        segment("view", t.filters.mapView),
-        segment("box", t.filters.box),
-      ),
-      this.box,
-    );
-  }
-
-  show(area: Area): void {
-    this.radios[area.kind].checked = true;
-    this.box.hidden = area.kind !== "box";
-    this.error.textContent = "";
-    if (area.kind !== "box") return;
-    this.sides.forEach((input, index) => (input.value = String(Number(area.bbox[index]?.toFixed(4)))));
-  }
-
-  private boxEditor(): HTMLElement {
-    const draw = h("button", { type: "button", class: "button small" }, icon("frame"), t.filters.draw);
-    const view = h("button", { type: "button", class: "button small" }, t.filters.useView);
-    on(draw, "click", () => void this.draw());
-    on(view, "click", () => this.take(this.map.bounds()));
-    for (const input of this.sides) on(input, "change", () => this.readSides());
-    return h(
-      "div",
-      { class: "box-editor", hidden: true },
-      h("div", { class: "box-sides" }, ...this.sides),
-      h("div", { class: "box-buttons" }, draw, view),
-      this.error,
-    );
-  }
-
-  private choose(kind: Area["kind"]): void {
-    if (kind === "box") this.take(this.map.bounds());
-    else this.changed({ kind });
-  }
-
-  private async draw(): Promise<void> {
-    this.take(await this.map.drawBox());
-  }
-
-  private take(bbox: Bbox | null): void {
-    if (bbox) this.changed({ kind: "box", bbox });
-  }
-
-  private readSides(): void {
-    const values = this.sides.map((input) => input.valueAsNumber);
-    const bbox = toBbox(values);
-    this.error.textContent = bbox || values.some(Number.isNaN) ? "" : t.filters.boxInvalid;
-    this.take(bbox);
-  }
-}
-
-function field(name: string, id: string, control: HTMLElement): HTMLElement {
-  return h("div", { class: "field" }, h("label", { for: id }, name), control);
-}
-
-function group(name: string, ...controls: HTMLElement[]): HTMLElement {
-  return h("fieldset", { class: "field" }, h("legend", {}, name), ...controls);
 }

@@ -1,65 +1,139 @@
-import { h, icon } from "../dom";
-import type { SiteConfig } from "../config";
+import type { Cart } from "../cart";
+import type { Catalog } from "../catalog";
+import { fill, h, icon, on, outside, type IconName } from "../dom";
+import { formatCount } from "../format";
+import { link, type Route } from "../route";
 import type { StacCollection } from "../stac/types";
-import { t } from "../strings";
+import { LANGUAGES, speak, t } from "../strings";
+import { setTheme, theme, THEMES } from "../theme";
 
-/** Header of the page: mark, name, claim and the way to the API. */
-export function pageHeader(config: SiteConfig): HTMLElement {
-  const name = config.title ?? t.site.name;
-  return h(
-    "header",
-    { class: "site-header" },
-    h("a", { class: "skip", href: "#results" }, t.site.skip),
-    h(
-      "a",
-      { class: "brand", href: "./" },
-      h("span", { class: "mark", "aria-hidden": "true" }),
-      h("span", { class: "brand-text" }, h("strong", {}, t.site.title), " ", h("span", {}, name)),
-    ),
-    h("p", { class: "claim" }, t.site.claim),
-    h(
-      "nav",
-      { "aria-label": t.site.api },
-      h("a", { href: config.stac, target: "_blank", rel: "noopener" }, icon("external"), t.site.api),
-      h("a", { href: `${config.stac}/api.html`, target: "_blank", rel: "noopener" }, t.site.reference),
-    ),
-  );
-}
+const PAGES: readonly (readonly [Route["page"], string])[] = [
+  ["home", t.site.home],
+  ["datasets", t.site.datasets],
+  ["search", t.site.search],
+  ["calendar", t.site.calendar],
+];
 
-/** Terms of use: their name and where to read them, if the catalogue says where. */
-interface Licence {
-  readonly name: string;
-  readonly href: string | null;
-}
+/** Header and footer around every page. */
+export class Frame {
+  readonly content = h("main", { class: "content", id: "content", tabindex: -1 });
+  readonly footer = h("footer", { class: "site-footer" });
+  readonly header: HTMLElement;
+  private readonly links = new Map<Route["page"], HTMLAnchorElement>();
+  private readonly count = h("span", { class: "cart-count" });
 
-/** What the footer tells; null while it is not known. */
-interface FooterFacts {
-  readonly products: number | null;
-  readonly collections: readonly StacCollection[];
-}
-
-/** Entries of the footer: counts, licence and what the quality claim means. */
-export function footerEntries({ products, collections }: FooterFacts): HTMLElement[] {
-  return [
-    ...(products === null ? [] : [h("span", {}, t.footer.products(products.toLocaleString(t.locale)))]),
-    h("span", {}, t.footer.collections(collections.length.toLocaleString(t.locale))),
-    ...licencesOf(collections).map(licenceEntry),
-    h("span", {}, t.footer.assessed),
-  ];
-}
-
-/** Every licence once. The licence "other" says nothing; its link does. */
-function licencesOf(collections: readonly StacCollection[]): readonly Licence[] {
-  const licences = new Map<string, Licence>();
-  for (const { license, links } of collections) {
-    const link = links.find(({ rel }) => rel === "license");
-    const name = license && license !== "other" ? license : link?.title;
-    if (name) licences.set(name, { name, href: link?.href ?? null });
+  constructor(private readonly catalog: Catalog, cart: Cart) {
+    this.header = this.layout();
+    const show = (): void => this.showCart(cart.state.get().chosen.length);
+    cart.state.subscribe(show);
+    show();
+    void this.fillFooter();
   }
-  return [...licences.values()];
+
+  /** Mark the page that is shown. */
+  mark(page: Route["page"]): void {
+    for (const [name, anchor] of this.links) {
+      if (name === page) anchor.setAttribute("aria-current", "page");
+      else anchor.removeAttribute("aria-current");
+    }
+    this.content.dataset["page"] = page;
+    this.content.scrollTop = 0;
+  }
+
+  /** Put keyboard and screen reader at the begin of the page. */
+  focus(): void {
+    const heading = this.content.querySelector<HTMLElement>("h1");
+    heading?.setAttribute("tabindex", "-1");
+    (heading ?? this.content).focus({ preventScroll: true });
+  }
+
+  private layout(): HTMLElement {
+    const skip = h("a", { class: "skip", href: "#content" }, t.site.skip);
+    on(skip, "click", (event) => {
+      event.preventDefault(); // the hash names the page
+      this.focus();
+    });
+    const brand = h(
+      "a",
+      { class: "brand", href: link("home") },
+      h("span", { class: "mark", "aria-hidden": "true" }),
+      h(
+        "span",
+        { class: "brand-text" },
+        h("strong", {}, t.site.title),
+        " ",
+        h("span", {}, this.catalog.config.title ?? t.site.name),
+      ),
+    );
+    const pages = PAGES.map(([page, name]) => this.pageLink(page, name));
+    const cart = this.pageLink("cart", t.site.cart, "cart");
+    cart.append(this.count);
+    return h(
+      "header",
+      { class: "site-header" },
+      skip,
+      brand,
+      h("nav", { "aria-label": t.site.navigation }, ...pages, cart),
+      h("div", { class: "site-tools" }, themeButton(), languageButton()),
+    );
+  }
+
+  private pageLink(page: Route["page"], name: string, image?: IconName): HTMLAnchorElement {
+    const anchor = h("a", { href: link(page) }, image ? icon(image) : null, h("span", {}, name));
+    this.links.set(page, anchor);
+    return anchor;
+  }
+
+  private showCart(count: number): void {
+    this.count.textContent = count === 0 ? "" : formatCount(count);
+    this.count.setAttribute("aria-label", count === 0 ? "" : t.site.cartCount(count));
+    this.count.setAttribute("role", "img");
+    this.count.hidden = count === 0;
+  }
+
+  private async fillFooter(): Promise<void> {
+    const { config } = this.catalog;
+    const api = [
+      outside(config.stac, t.site.api),
+      outside(`${config.stac}/api.html`, t.footer.reference),
+    ];
+    const assessed = h("span", {}, t.footer.assessed);
+    const contact = config.contact ? h("a", { href: contactHref(config.contact) }, t.footer.contact) : null;
+    fill(this.footer, assessed, ...api, contact);
+    const collections = await this.catalog.collections().catch((): readonly StacCollection[] => []);
+    if (collections.length === 0) return; // the page itself tells that the server is away
+    const terms = collections.flatMap(({ links }) => links).find(({ rel }) => rel === "license");
+    const count = h("span", {}, t.footer.collections(formatCount(collections.length)));
+    fill(this.footer, count, assessed, terms ? outside(terms.href, t.footer.licence) : null, ...api, contact);
+  }
 }
 
-function licenceEntry({ name, href }: Licence): HTMLElement {
-  const text = t.footer.licence(name);
-  return href ? h("a", { href, target: "_blank", rel: "noopener" }, text) : h("span", {}, text);
+/** Address of the operator as a link takes it. */
+export function contactHref(contact: string): string {
+  return contact.includes("@") && !contact.includes("/") ? `mailto:${contact}` : contact;
+}
+
+function languageButton(): HTMLElement {
+  const others = Object.entries(LANGUAGES).filter(([, one]) => one.language !== t.language);
+  const buttons = others.map(([key, one]) => {
+    const label = `${t.site.language}: ${one.name}`;
+    const button = h("button", { type: "button", class: "tool", title: label, "aria-label": label });
+    button.append(h("span", { lang: one.language }, one.name));
+    return on(button, "click", () => speak(key));
+  });
+  return h("div", { class: "languages" }, ...buttons);
+}
+
+function themeButton(): HTMLButtonElement {
+  const button = h("button", { type: "button", class: "tool" }, icon("theme"));
+  const say = (): void => {
+    const label = `${t.site.theme}: ${t.site.themes[theme()]}`;
+    button.setAttribute("aria-label", label);
+    button.title = label;
+  };
+  say();
+  return on(button, "click", () => {
+    setTheme(THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length] ?? "auto");
+    say();
+  });
 }

@@ -1,6 +1,9 @@
+import type { Cart } from "../cart";
 import { fill, h, icon, on } from "../dom";
 import { formatDate, formatPercent, formatTime } from "../format";
 import type { Product } from "../product";
+import { exportLink } from "../pages/cart";
+import { encodeFilters } from "../permalink";
 import type { Results, Search } from "../search";
 import type { Sort, State, Store } from "../state";
 import { t } from "../strings";
@@ -19,12 +22,14 @@ export class ResultsView {
   readonly list = h("ol", { class: "results", id: "results", tabindex: -1, "aria-label": t.results.heading });
   private readonly count = h("p", { class: "count", role: "status" });
   private readonly sort = sortControl();
+  private readonly tools = h("div", { class: "results-tools" });
   private readonly foot = h("div", { class: "results-foot" });
   private cards = new Map<string, HTMLButtonElement>();
 
   constructor(
     private readonly search: Search,
     private readonly state: Store<State>,
+    private readonly cart: Cart,
     private readonly events: ResultsEvents,
   ) {
     this.element = h(
@@ -37,6 +42,7 @@ export class ResultsView {
         this.count,
         this.sort,
       ),
+      this.tools,
       this.list,
       this.foot,
     );
@@ -47,6 +53,7 @@ export class ResultsView {
     on(this.list, "keydown", (event) => this.step(event));
     search.results.subscribe((now, before) => this.show(now, before));
     state.subscribe((now, before) => {
+      if (now.filters !== before.filters) this.showTools();
       if (now.selected !== before.selected) this.mark(now.selected?.id ?? null);
     });
     this.show(search.results.get(), null);
@@ -72,6 +79,17 @@ export class ResultsView {
     if (now.products !== before?.products) this.showCards(now, before);
     if (now.status === "loading" && now.products.length === 0) fill(this.list, ...skeletons());
     fill(this.foot, this.footOf(now));
+    this.showTools();
+  }
+
+  /** What can be done with the whole list. */
+  private showTools(): void {
+    const { products, status } = this.search.results.get();
+    this.tools.hidden = products.length === 0 || status === "error";
+    const choose = h("button", { type: "button", class: "link" }, t.results.chooseShown);
+    on(choose, "click", () => this.cart.add(this.search.results.get().products));
+    const all = h("a", { href: exportLink(encodeFilters(this.state.get().filters)) }, t.results.exportAll);
+    fill(this.tools, choose, all);
   }
 
   private showCards(now: Results, before: Results | null): void {

@@ -1,0 +1,161 @@
+import type { Cart, Chosen } from "../cart";
+import type { Catalog } from "../catalog";
+import { copyButton } from "../copy";
+import { fill, h, icon, on } from "../dom";
+import { exportCommand, FORMATS, saveExport, TABLES, type ExportRequest, type Format } from "../exports";
+import { formatDate, formatSize } from "../format";
+import { decodeFilters } from "../permalink";
+import { link, plain, type Route } from "../route";
+import { conditions } from "../stac/query";
+import { t } from "../strings";
+import type { Page } from "./page";
+
+const FILES = ["SR", "TOA", "AOD", "mask", "qa", "angle"] as const;
+const SEARCH = "search";
+
+/** Downloads: the products of the cart, or all that a search finds, as a list in a chosen form. */
+export class CartPage implements Page {
+  readonly element = h("div", { class: "page" });
+  private format: Format = "aria2";
+  private readonly files = new Set<string>(["SR", "mask"]);
+  /** Query of the search that is to be exported; null for the cart. */
+  private query: URLSearchParams | null = null;
+  private readonly listed = h("div", {});
+  private readonly total = h("p", { class: "count", role: "status" });
+  private readonly said = h("p", { class: "note", role: "status" });
+  private readonly usage = h("div", { class: "usage" });
+  private readonly save = h("button", { type: "button", class: "button primary" }, icon("download"), t.cart.save);
+
+  constructor(private readonly catalog: Catalog, private readonly cart: Cart) {
+    on(this.save, "click", () => void this.saveList());
+    cart.state.subscribe(() => this.refresh());
+  }
+
+  title(): string {
+    return t.cart.heading;
+  }
+
+  show({ query }: Route): void {
+    this.query = query.has(SEARCH) ? new URLSearchParams(query.get(SEARCH) ?? "") : null;
+    fill(this.element, h("h1", {}, t.cart.heading), this.listed);
+    this.refresh();
+  }
+
+  private refresh(): void {
+    const { chosen } = this.cart.state.get();
+    if (!this.query && chosen.length === 0) {
+      fill(this.listed, empty());
+      return;
+    }
+    fill(
+      this.listed,
+      h("p", { class: "lead" }, t.cart.intro),
+      h("div", { class: "cart-columns" }, this.query ? searchPart(this.query) : this.products(chosen), this.form()),
+    );
+    this.summarise();
+  }
+
+  private products(chosen: readonly Chosen[]): HTMLElement {
+    const rows = chosen.map((one) => {
+      const name = `${one.camera} · ${one.tile} · ${formatDate(new Date(one.time))}`;
+      const remove = h("button", { type: "button", class: "icon-button", "aria-label": t.cart.removeOf(name), title: t.cart.remove }, icon("close"));
+      on(remove, "click", () => this.cart.remove(one.id));
+      const place = `item=${one.collection}/${one.id}&tile=${one.tile}`;
+      return h("li", {}, h("a", { href: link("search", "", place) }, h("strong", {}, name), h("span", {}, one.id)), remove);
+    });
+    const clear = on(h("button", { type: "button", class: "link" }, t.cart.clear), "click", () => this.cart.clear());
+    return h(
+      "section",
+      { class: "cart-list" },
+      h("h2", {}, t.cart.products(chosen.length)),
+      h("ul", {}, ...rows),
+      clear,
+    );
+  }
+
+  private form(): HTMLElement {
+    const formats = FORMATS.map((format) => {
+      const [name, text] = t.cart.formats[format] ?? [format, ""];
+      const radio = h("input", { type: "radio", name: "format", value: format, checked: format === this.format });
+      on(radio, "change", () => {
+        this.format = format;
+        this.summarise();
+      });
+      return h("label", { class: "option" }, radio, h("span", {}, h("strong", {}, name), h("small", {}, text)));
+    });
+    const files = FILES.map((key) => {
+      const box = h("input", { type: "checkbox", value: key, checked: this.files.has(key) });
+      on(box, "change", () => {
+        if (box.checked) this.files.add(key);
+        else this.files.delete(key);
+        this.summarise();
+      });
+      return h("label", { class: "check" }, box, h("span", {}, h("code", {}, key), " ", t.assets[key] ?? ""));
+    });
+    return h(
+      "section",
+      { class: "cart-form" },
+      h("fieldset", { class: "files" }, h("legend", {}, t.cart.files), ...files),
+      h("fieldset", { class: "formats" }, h("legend", {}, t.cart.form), ...formats),
+      this.total,
+      h("p", { class: "actions" }, this.save),
+      this.said,
+      this.usage,
+    );
+  }
+
+  private request(): ExportRequest {
+    const search = this.query
+      ? conditions(decodeFilters(this.query), null)
+      : { ids: this.cart.state.get().chosen.map(({ id }) => id) };
+    const all = this.files.size === FILES.length || TABLES.includes(this.format);
+    return { search, format: this.format, assets: all ? [] : FILES.filter((key) => this.files.has(key)) };
+  }
+
+  private summarise(): void {
+    const table = TABLES.includes(this.format);
+    this.element.querySelector(".files")?.toggleAttribute("disabled", table);
+    this.save.disabled = !table && this.files.size === 0;
+    const sizes = this.cart.state.get().chosen.flatMap((one) =>
+      Object.entries(one.sizes).filter(([key]) => this.files.has(key)).map(([, size]) => size));
+    const volume = sizes.reduce((sum, size) => sum + size, 0);
+    this.total.textContent = this.query || table ? "" : t.cart.total(formatSize(volume), sizes.length);
+    this.said.textContent = "";
+    const command = t.cart.formats[this.format]?.[2] ?? "";
+    const ask = copyButton("curl", () => exportCommand(this.catalog.config.stac, this.request()));
+    fill(this.usage, command ? h("p", {}, `${t.cart.use} `, h("code", {}, command)) : null, ask);
+  }
+
+  private async saveList(): Promise<void> {
+    this.said.textContent = t.cart.saving;
+    this.save.disabled = true;
+    try {
+      await saveExport(this.catalog.config.stac, this.request());
+      this.said.textContent = t.cart.saved;
+    } catch (error) {
+      this.said.textContent = `${t.cart.failed} ${error instanceof Error ? error.message : ""}`;
+    }
+    this.save.disabled = false;
+  }
+}
+
+/** Address of the downloads of a search. */
+export function exportLink(filters: URLSearchParams): string {
+  return link("cart", "", new URLSearchParams({ [SEARCH]: plain(filters) }));
+}
+
+function searchPart(query: URLSearchParams): HTMLElement {
+  const entries = [...query].map(([key, value]) => h("li", {}, h("code", {}, `${key}=${value.length > 60 ? `${value.slice(0, 60)}…` : value}`)));
+  return h(
+    "section",
+    { class: "cart-list" },
+    h("h2", {}, t.cart.search),
+    h("p", {}, t.cart.searchNote),
+    h("ul", { class: "conditions" }, ...entries),
+    h("p", {}, h("a", { class: "button small", href: link("search", "", query) }, t.cart.back)),
+  );
+}
+
+function empty(): HTMLElement {
+  return h("div", { class: "notice" }, h("p", {}, t.cart.empty), h("a", { class: "button", href: link("search") }, icon("search"), t.cart.toSearch));
+}

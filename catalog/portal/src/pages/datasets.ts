@@ -1,0 +1,256 @@
+import { descriptionOf, titleOf, type Catalog } from "../catalog";
+import { copyButton } from "../copy";
+import type { AllCounters } from "../counters";
+import { fill, h, icon, outside } from "../dom";
+import { formatCount, formatDate, formatLat, formatLon, formatNumber, formatSize } from "../format";
+import { flatBbox, maskClasses } from "../product";
+import { link, type Route } from "../route";
+import type { StacAsset, StacCollection } from "../stac/types";
+import { served, t } from "../strings";
+import { accessTabs } from "../views/access";
+import { contactHref } from "../views/frame";
+import { datasetCard } from "./home";
+import type { Page } from "./page";
+
+/** The list of data sets, and one of them with all that a user has to know. */
+export class DatasetsPage implements Page {
+  readonly element = h("div", { class: "page" });
+  private heading: string = t.dataset.heading;
+  private asked = 0;
+
+  constructor(private readonly catalog: Catalog) {}
+
+  title(): string {
+    return this.heading;
+  }
+
+  show({ name }: Route): void {
+    this.heading = name ? (t.collections[name]?.title ?? name) : t.dataset.heading;
+    fill(this.element, h("h1", {}, this.heading), h("p", { role: "status" }, t.site.loading));
+    void this.load(name, ++this.asked);
+  }
+
+  private async load(name: string, turn: number): Promise<void> {
+    const [collections, counters] = await Promise.all([
+      this.catalog.collections().catch((error: unknown) => (error instanceof Error ? error : new Error(String(error)))),
+      this.catalog.counters().catch(() => null),
+    ]);
+    if (turn !== this.asked) return; // the visitor has gone on
+    if (collections instanceof Error) return this.fail(collections.message);
+    const one = collections.find(({ id }) => id === name);
+    if (name && !one) return this.fail(t.dataset.missing);
+    if (one) await this.showOne(one, counters, turn);
+    else this.showAll(collections, counters);
+  }
+
+  private fail(message: string): void {
+    fill(this.element, h("h1", {}, this.heading), h("p", { class: "notice", role: "alert" }, message));
+  }
+
+  private showAll(collections: readonly StacCollection[], counters: AllCounters | null): void {
+    const cards = collections.map((one) => datasetCard(one, counters));
+    fill(this.element, h("h1", {}, t.dataset.heading), h("p", { class: "lead" }, t.dataset.intro), h("div", { class: "cards" }, ...cards));
+  }
+
+  private async showOne(collection: StacCollection, counters: AllCounters | null, turn: number): Promise<void> {
+    this.heading = titleOf(collection);
+    const newest = await this.newest(collection.id);
+    if (turn !== this.asked) return;
+    const { config } = this.catalog;
+    fill(
+      this.element,
+      h("p", { class: "crumbs" }, h("a", { href: link("datasets") }, t.dataset.heading)),
+      h("h1", {}, this.heading),
+      ...descriptionOf(collection).map((text) => h("p", { class: "lead" }, text)),
+      figures(collection, counters),
+      actions(collection, config.stac),
+      part(t.dataset.what, fileTable(collection), bandTable(collection)),
+      part(t.dataset.whereWhen, whereWhen(collection)),
+      part(t.dataset.quality, qualityTexts(), classLegend(collection), bitTable(collection)),
+      part(t.dataset.terms, terms(collection)),
+      part(t.dataset.citation, citation(collection)),
+      part(t.dataset.contact, contact(config.contact)),
+      part(t.dataset.access, accessTabs(config, collection.id, newest)),
+    );
+  }
+
+  /** Newest product of a collection: its id and the address of its reflectance; null for none. */
+  private async newest(collection: string): Promise<{ id: string; href: string } | null> {
+    const request = this.catalog.client.first({ collections: [collection], limit: 1 });
+    const page = await this.catalog.client.page(request, new AbortController().signal).catch(() => null);
+    const item = page?.items[0];
+    return item ? { id: item.id, href: item.assets["SR"]?.href ?? "" } : null;
+  }
+}
+
+function part(title: string, ...content: (HTMLElement | null)[]): HTMLElement {
+  return h("section", { class: "part" }, h("h2", {}, title), ...content);
+}
+
+function figures({ id }: StacCollection, counters: AllCounters | null): HTMLElement | null {
+  const own = counters?.collections[id];
+  if (!own) return null;
+  const entries: readonly (readonly [string, string])[] = [
+    [t.dataset.products, formatCount(own.items)],
+    [t.dataset.volume, formatSize(own.volume)],
+    [t.dataset.files, formatCount(own.files)],
+    [t.dataset.views, formatCount(own.views)],
+    [t.dataset.downloads, formatCount(own.downloads)],
+  ];
+  return h("dl", { class: "counters small" }, ...entries.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+}
+
+function actions({ id }: StacCollection, stac: string): HTMLElement {
+  const json = outside(`${stac}/collections/${encodeURIComponent(id)}`, icon("external"), t.dataset.json);
+  json.classList.add("button");
+  return h(
+    "p",
+    { class: "actions" },
+    h("a", { class: "button primary", href: link("search", "", `collection=${id}`) }, icon("search"), t.dataset.searchIn),
+    h("a", { class: "button", href: link("calendar", "", `collection=${id}`) }, icon("calendar"), t.dataset.calendar),
+    json,
+  );
+}
+
+function facts(entries: readonly (readonly [string, Node | string | null])[]): HTMLElement {
+  const rows = entries.flatMap(([name, value]) => (value === null ? [] : [h("dt", {}, name), h("dd", {}, value)]));
+  return h("dl", { class: "facts wide" }, ...rows);
+}
+
+function table(head: readonly string[], rows: readonly (readonly (Node | string)[])[], caption = ""): HTMLElement {
+  return h(
+    "div",
+    { class: "table-box", tabindex: 0, role: "group", "aria-label": caption || head.join(", ") },
+    h(
+      "table",
+      {},
+      caption ? h("caption", {}, caption) : null,
+      h("thead", {}, h("tr", {}, ...head.map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", {}, ...rows.map(([first = "", ...rest]) =>
+        h("tr", {}, h("th", { scope: "row" }, first), ...rest.map((cell) => h("td", {}, cell))))),
+    ),
+  );
+}
+
+type Asset = Omit<StacAsset, "href">;
+
+function dataAssets(collection: StacCollection): readonly (readonly [string, Asset])[] {
+  const order = ["SR", "TOA", "AOD", "mask", "qa", "angle"];
+  const rank = (key: string): number => (order.includes(key) ? order.indexOf(key) : order.length);
+  return Object.entries(collection.item_assets ?? {})
+    .filter(([, asset]) => asset.data_type)
+    .sort(([a], [b]) => rank(a) - rank(b));
+}
+
+function fileTable(collection: StacCollection): HTMLElement {
+  const rows = dataAssets(collection).map(([key, asset]) => [
+    h("code", {}, key),
+    t.assets[key] ?? asset.title ?? key,
+    String(asset.bands?.length ?? 1),
+    asset.data_type ?? "–",
+    asset["raster:scale"] === undefined ? "–" : String(asset["raster:scale"]),
+    String(asset.nodata ?? "–"),
+  ]);
+  const { asset, content, bands, type, scale, fill: none } = t.dataset;
+  return table([asset, content, bands, type, scale, none], rows);
+}
+
+function bandTable(collection: StacCollection): HTMLElement | null {
+  const bands = collection.item_assets?.["SR"]?.bands ?? [];
+  if (bands.length === 0) return null;
+  const rows = bands.map((band, index) => [
+    `B${index + 1}`,
+    t.bands[band.name ?? ""] ?? band.name ?? "",
+    /\d+-\d+ nm/.exec(band.description ?? "")?.[0].replace("-", "–") ?? "–",
+  ]);
+  return table([t.dataset.band, t.dataset.content, "λ"], rows);
+}
+
+function whereWhen(collection: StacCollection): HTMLElement {
+  const [west, south, east, north] = flatBbox(collection.extent?.spatial?.bbox?.[0] ?? []);
+  const [from, to] = collection.extent?.temporal?.interval?.[0] ?? [];
+  const day = (time: string | null | undefined): string => (time ? formatDate(new Date(time)) : "…");
+  const summaries = collection.summaries ?? {};
+  const names = (key: string, told: Readonly<Record<string, string>>): string =>
+    (summaries[key] ?? []).map((one) => told[String(one)] ?? String(one).toUpperCase()).join(", ");
+  return facts([
+    [t.dataset.identifier, h("code", {}, collection.id)],
+    [t.dataset.platform, names("platform", t.platforms)],
+    [t.dataset.instruments, names("instruments", {})],
+    [t.dataset.gsd, formatNumber(16, 0, "m")],
+    [t.dataset.period, t.dataset.until(day(from), day(to))],
+    [t.dataset.extent, t.dataset.extentText(formatLon(west), formatLon(east), formatLat(south), formatLat(north))],
+    [t.dataset.grid, t.dataset.gridText],
+    [t.dataset.clock, t.dataset.clockText],
+  ]);
+}
+
+function qualityTexts(): HTMLElement {
+  const { nominal, nominalText, degraded, degradedText, rejected, rejectedText, ceos, ceosText } = t.dataset;
+  return facts([[nominal, nominalText], [degraded, degradedText], [rejected, rejectedText], [ceos, ceosText]]);
+}
+
+function classLegend(collection: StacCollection): HTMLElement {
+  const entries = maskClasses({ assets: (collection.item_assets ?? {}) }).map((one) => {
+    const dot = h("span", { class: "swatch" });
+    dot.style.background = `#${one.color_hint ?? "888888"}`;
+    return h("li", {}, dot, `${one.value} ${t.classes[one.name] ?? one.name}`);
+  });
+  return h("ul", { class: "legend-classes", "aria-label": t.assets["mask"] ?? "" }, ...entries);
+}
+
+function bitTable(collection: StacCollection): HTMLElement | null {
+  const asset = collection.item_assets?.["qa"];
+  const fields = asset?.["classification:bitfields"] ?? [];
+  if (fields.length === 0) return null;
+  const rows = fields.map((one) => [
+    one.length > 1 ? `${one.offset}–${one.offset + one.length - 1}` : String(one.offset),
+    t.bits[one.name] ?? one.description ?? one.name,
+    (one.classes ?? []).map(({ value, name }) => `${value} ${t.bitValues[name] ?? name}`).join(" · "),
+  ]);
+  return table([t.dataset.bit, t.dataset.meaning, t.dataset.values], rows, t.dataset.bits);
+}
+
+function terms(collection: StacCollection): HTMLElement {
+  const license = collection.links.find(({ rel }) => rel === "license");
+  const named = collection.license && collection.license !== "other" ? collection.license : t.dataset.licenceSource;
+  const providers = (collection.providers ?? []).map((one) => {
+    const roles = (one.roles ?? []).map((role) => t.dataset.roles[role] ?? role).join(t.language === "en" ? ", " : "、");
+    const name = one.url ? outside(one.url, served(one.name)) : served(one.name);
+    return h("li", {}, name, roles ? ` (${roles})` : null);
+  });
+  return h(
+    "div",
+    {},
+    h("p", {}, t.dataset.termsText),
+    facts([
+      [t.dataset.licence, license ? outside(license.href, named) : named],
+      [t.dataset.providers, h("ul", {}, ...providers)],
+    ]),
+  );
+}
+
+function citation(collection: StacCollection): HTMLElement {
+  const text = t.collections[collection.id]?.citation ?? collection["sci:citation"] ?? titleOf(collection);
+  const doi = collection["sci:doi"];
+  const cstr = collection["gfard:cstr"];
+  const papers = (collection["sci:publications"] ?? []).flatMap(({ citation: paper }) => (paper ? [h("li", { lang: "en" }, paper)] : []));
+  return h(
+    "div",
+    {},
+    h("p", {}, t.dataset.citationText),
+    h("blockquote", {}, text),
+    copyButton(t.dataset.copyCitation, () => text),
+    facts([
+      [t.dataset.doi, doi ? outside(`https://doi.org/${doi}`, doi) : t.dataset.unassigned],
+      [t.dataset.cstr, cstr ? outside(`https://cstr.cn/${cstr}`, cstr) : t.dataset.unassigned],
+      [t.dataset.publications, papers.length > 0 ? h("ul", {}, ...papers) : null],
+    ]),
+  );
+}
+
+function contact(address: string | null): HTMLElement {
+  return address
+    ? h("p", {}, h("a", { href: contactHref(address) }, address))
+    : h("p", {}, t.dataset.contactNone);
+}

@@ -1,0 +1,157 @@
+import { descriptionOf, titleOf, type Catalog } from "../catalog";
+import type { AllCounters, Counters } from "../counters";
+import { fill, h, icon } from "../dom";
+import { formatCount, formatDate, formatPercent, formatSize } from "../format";
+import { readProduct, type Product } from "../product";
+import { link } from "../route";
+import type { StacCollection } from "../stac/types";
+import { t } from "../strings";
+import { searchBody } from "../stac/query";
+import { NO_FILTERS } from "../state";
+import type { Page } from "./page";
+
+const LATEST = 6;
+
+/** The way in: what the platform is, its counters, its data sets and what is new. */
+export class HomePage implements Page {
+  readonly element: HTMLElement;
+  private readonly counters = h("dl", { class: "counters" });
+  private readonly datasets = h("div", { class: "cards" });
+  private readonly latest = h("ul", { class: "latest" });
+
+  constructor(private readonly catalog: Catalog) {
+    this.element = h(
+      "div",
+      { class: "home" },
+      hero(),
+      h(
+        "section",
+        { class: "band counters-band", "aria-label": t.home.counters },
+        h("div", { class: "inner" }, this.counters, h("p", { class: "note" }, t.home.countersNote)),
+      ),
+      section(t.home.datasets, this.datasets),
+      section(
+        t.home.latest,
+        this.latest,
+        h("p", {}, h("a", { href: link("search") }, t.home.latestAll)),
+      ),
+      section(t.home.aboutTitle, points(t.home.about)),
+      section(t.home.stepsTitle, points(t.home.steps, true)),
+    );
+  }
+
+  title(): string {
+    return t.site.title;
+  }
+
+  show(): void {
+    void this.load();
+  }
+
+  private async load(): Promise<void> {
+    const counters = this.catalog.counters().catch(() => null);
+    const found = this.findLatest().catch((): readonly Product[] => []);
+    const collections = await this.catalog.collections().catch((): readonly StacCollection[] => []);
+    const told = await counters;
+    fill(this.counters, ...(told ? counterEntries(told) : [h("p", {}, t.home.countersMissing)]));
+    fill(this.datasets, ...collections.map((one) => datasetCard(one, told)));
+    const latest = await found;
+    fill(this.latest, ...latest.map(latestCard));
+    if (latest.length === 0) fill(this.latest, h("li", { class: "note" }, t.home.latestNone));
+  }
+
+  private async findLatest(): Promise<readonly Product[]> {
+    const request = this.catalog.client.first({ ...searchBody(NO_FILTERS, null), limit: LATEST, context: false });
+    const page = await this.catalog.client.page(request, new AbortController().signal);
+    return page.items.map(readProduct);
+  }
+}
+
+/** Card of a data set with its counters. */
+export function datasetCard(collection: StacCollection, counters: AllCounters | null): HTMLElement {
+  const own: Counters | undefined = counters?.collections[collection.id];
+  const figures = own
+    ? h(
+        "p",
+        { class: "card-figures" },
+        h("span", {}, `${t.dataset.products} `, h("b", {}, formatCount(own.items))),
+        h("span", {}, `${t.dataset.volume} `, h("b", {}, formatSize(own.volume))),
+        h("span", {}, `${t.dataset.downloads} `, h("b", {}, formatCount(own.downloads))),
+      )
+    : null;
+  return h(
+    "article",
+    { class: "dataset-card" },
+    h("h3", {}, h("a", { href: link("datasets", collection.id) }, titleOf(collection))),
+    h("p", {}, descriptionOf(collection)[0] ?? ""),
+    figures,
+    h(
+      "p",
+      { class: "actions" },
+      h("a", { class: "button small", href: link("datasets", collection.id) }, t.dataset.open),
+      h(
+        "a",
+        { class: "button small", href: link("search", "", `collection=${collection.id}`) },
+        icon("search"),
+        t.dataset.searchIn,
+      ),
+    ),
+  );
+}
+
+function hero(): HTMLElement {
+  return h(
+    "section",
+    { class: "hero" },
+    h(
+      "div",
+      { class: "inner" },
+      h("p", { class: "kicker" }, t.home.kicker),
+      h("h1", {}, t.home.title),
+      h("p", { class: "lead" }, t.home.lead),
+      h(
+        "p",
+        { class: "actions" },
+        h("a", { class: "button primary", href: link("search") }, icon("search"), t.home.start),
+        h("a", { class: "button ghost", href: link("datasets") }, t.home.browse),
+      ),
+    ),
+  );
+}
+
+function counterEntries(counters: Counters): HTMLElement[] {
+  const entries: readonly (readonly [string, string, string])[] = [
+    [t.home.volume, formatSize(counters.volume), `${formatCount(counters.volume)} B`],
+    [t.home.files, formatCount(counters.files), ""],
+    [t.home.views, formatCount(counters.views), ""],
+    [t.home.downloads, formatCount(counters.downloads), ""],
+  ];
+  return entries.map(([name, value, exact]) =>
+    h("div", {}, h("dt", {}, name), h("dd", { title: exact || null }, value)),
+  );
+}
+
+function latestCard(product: Product): HTMLElement {
+  const place = `item=${product.collection}/${product.id}&tile=${product.tile}`;
+  const cloud = product.cloud === null ? "" : ` · ${t.results.cloud(formatPercent(product.cloud))}`;
+  return h(
+    "li",
+    {},
+    h(
+      "a",
+      { href: link("search", "", place) },
+      product.thumbnail ? h("img", { src: product.thumbnail, alt: "", loading: "lazy", width: 160, height: 160 }) : null,
+      h("strong", {}, formatDate(product.time)),
+      h("span", {}, `${product.camera} · ${product.tile}${cloud}`),
+    ),
+  );
+}
+
+function section(title: string, ...content: HTMLElement[]): HTMLElement {
+  return h("section", { class: "band" }, h("div", { class: "inner" }, h("h2", {}, title), ...content));
+}
+
+function points(entries: readonly (readonly [string, string])[], numbered = false): HTMLElement {
+  const items = entries.map(([name, text]) => h("li", {}, h("h3", {}, name), h("p", {}, text)));
+  return h(numbered ? "ol" : "ul", { class: "points" }, ...items);
+}
