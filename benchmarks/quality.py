@@ -21,9 +21,10 @@ from benchmarks.row import Row
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
 from processing.geometry.angles import Angles
+from processing.quality import rules
 from processing.quality.cloudbase import Rays
 from processing.quality.mask import look, tile_mask
-from processing.quality.shadows import shadow_probability
+from processing.quality.shadows import Ground, shadow_probability
 from processing.sensors import camera
 from tests.cloud_scenes import SWATH_DEG, CloudScene, cloud_scene
 
@@ -78,10 +79,11 @@ def shadow_score(name: str, seeds: tuple[int, ...]) -> ShadowScore:
 
 
 def geometric_shadow(scene: CloudScene, rays: Rays) -> NDArray[np.bool_]:
-    """Return the shadow that geometry finds under the true clouds of a scene."""
-    valid, nothing = np.ones_like(scene.cloud), np.zeros(scene.cloud.shape, np.float32)
-    land = ~scene.water
-    probability = shadow_probability(nothing, scene.toa[3], scene.cloud, valid, land, rays)
+    """Return the shadow that geometry finds under the true clouds of a scene, without network."""
+    flat, nowhere = rules.is_flat(scene.heights, scene.grid.resolution), np.zeros_like(scene.cloud)
+    water, deep = rules.is_water(scene.toa, flat), rules.is_deep_water(scene.toa, flat)
+    ground = Ground(scene.toa[3], ~nowhere, scene.cloud, nowhere, water, deep, nowhere)
+    probability = shadow_probability(np.zeros(flat.shape, np.float32), ground, rays)
     return np.asarray((probability > 0.5) & ~scene.cloud)
 
 

@@ -9,7 +9,7 @@ from catalog.grid import Grid
 from catalog.product import MaskClass
 from processing.geometry.angles import Angles
 from processing.geometry.terrain import HiddenGround
-from processing.quality.mask import Context, SceneQuality, look, tile_mask
+from processing.quality.mask import Context, SceneQuality, _rays, look, strips, tile_mask
 from processing.quality.network import ModelCard, Probabilities
 from processing.sensors import camera
 
@@ -139,14 +139,17 @@ def test_ground_hidden_by_relief_is_told_from_cloud_shadow() -> None:
     assert (seen.classes == plain.classes).all()
 
 
-def test_a_lake_in_the_shadow_of_a_cloud_stays_water() -> None:
+def test_a_lake_in_the_shadow_of_a_cloud_is_both() -> None:
+    """The mask keeps shadow, which comes before water; qa keeps water too."""
     toa, parts = _drawn()
     rows, cols = np.nonzero(parts["shadow"])
     lake = _disc(rows.mean(), cols.mean(), 9)
     toa[:, lake] = WATER
-    classes = _look(toa).classes
-    assert _share(classes, lake, MaskClass.WATER) > 0.95
-    assert _share(classes, parts["shadow"] & ~lake, MaskClass.CLOUD_SHADOW) > 0.8
+    found = _look(toa)
+    assert _share(found.classes, lake, MaskClass.CLOUD_SHADOW) > 0.95
+    encoded = np.rint(np.nan_to_num(toa) * 1e4).astype(np.uint16)
+    (strip,) = strips(found, encoded, LOOK)
+    assert strip.water[lake].all()
 
 
 def test_water_keeps_off_slopes() -> None:
@@ -203,3 +206,26 @@ def test_sand_that_saturates_red_is_no_cloud() -> None:
     found = _look(np.minimum(toa, limits), **options, saturated=bits).classes
     assert _share(found, ~cloud, MaskClass.CLOUD) == 0
     assert _share(found, cloud, MaskClass.CLOUD) == 1
+
+
+@pytest.mark.parametrize(("easting", "sense"), [(200000.0, -1), (500000.0, 0), (800000.0, 1)])
+def test_rays_follow_the_axes_of_the_grid(easting: float, sense: int) -> None:
+    """Away from the middle of a zone grid north is not true north."""
+    grid = Grid(32631, easting, 6200000.0, 32.0, 64, 64)
+    light = SameAngles().on(grid.coarsen(16))
+    rays = _rays(light, grid)
+    away = _away_in_metres()
+    turned = np.degrees(np.arctan2(rays.east, rays.north) - np.arctan2(*away))
+    # Convergence of meridians: difference of longitude from 3 E times the sine of latitude.
+    lon, lat = grid.lonlat(32, 32)
+    expected = -(float(lon) - 3) * np.sin(np.radians(float(lat)))
+    assert turned == pytest.approx(expected, abs=0.03)
+    assert np.sign(round(-expected, 1)) == sense
+
+
+def _away_in_metres() -> tuple[float, float]:
+    """Return east and north of a shadow per metre of base where grid north is true north."""
+    (sun_az, sun), (view_az, view) = (np.radians(pair) for pair in (SUN, VIEW))
+    east = np.tan(view) * np.sin(view_az) - np.tan(sun) * np.sin(sun_az)
+    north = np.tan(view) * np.cos(view_az) - np.tan(sun) * np.cos(sun_az)
+    return east, north

@@ -7,9 +7,10 @@ import pytest
 
 from processing.quality.cloudbase import Rays, cloud_bases
 from processing.quality.darkness import light_loss, share_lost
-from processing.quality.shadows import Shadows, match_shadows, shadow_probability
+from processing.quality.rules import is_deep_water, is_flat, is_water
+from processing.quality.shadows import Ground, Shadows, match_shadows, shadow_probability
 from processing.simulate.clouds import CloudLayer
-from tests.cloud_scenes import CloudScene, cloud_scene
+from tests.cloud_scenes import LOOK_M, CloudScene, cloud_scene
 
 SHAPE = (500, 520)
 RESOLUTION = 32.0
@@ -99,11 +100,25 @@ def simulated(request: pytest.FixtureRequest) -> CloudScene:
     return cloud_scene(request.param, side=288, layers=layers, seed=6)
 
 
-def _shadow(scene: CloudScene, rays: Rays) -> np.ndarray:
+def _ground(scene: CloudScene, **parts: np.ndarray) -> Ground:
+    """What the rules see of a scene whose clouds are known."""
+    nowhere, everywhere = np.zeros_like(scene.cloud), np.ones_like(scene.cloud)
+    flat = is_flat(scene.heights, LOOK_M)
+    seen = {
+        "nir": scene.toa[3],
+        "valid": everywhere,
+        "cloud": scene.cloud,
+        "snow": nowhere,
+        "water": is_water(scene.toa, flat),
+        "deep": is_deep_water(scene.toa, flat),
+        "dim": nowhere,
+    }
+    return Ground(**{**seen, **parts})
+
+
+def _shadow(scene: CloudScene, rays: Rays, **parts: np.ndarray) -> np.ndarray:
     nothing = np.zeros(scene.cloud.shape, np.float32)
-    valid = np.ones_like(scene.cloud)
-    found = shadow_probability(nothing, scene.toa[3], scene.cloud, valid, ~scene.water, rays)
-    return (found > 0.5) & ~scene.cloud
+    return (shadow_probability(nothing, _ground(scene, **parts), rays) > 0.5) & ~scene.cloud
 
 
 def test_layers_over_a_landscape_are_told_apart(simulated: CloudScene) -> None:
@@ -111,6 +126,28 @@ def test_layers_over_a_landscape_are_told_apart(simulated: CloudScene) -> None:
     assert _accuracy(found, simulated.inner)[0] > 0.85
     assert _accuracy(found, simulated.shadow)[1] > 0.7
     assert _accuracy(_shadow(simulated, simulated.rays_without_view), simulated.inner)[0] < 0.7
+
+
+def test_shadow_of_relief_is_left_to_it(simulated: CloudScene) -> None:
+    dim = np.zeros_like(simulated.cloud)
+    dim[:, :100] = True
+    found = _shadow(simulated, simulated.rays, dim=dim)
+    assert not found[:, :100].any()
+    assert found[:, 100:].any()
+    told = np.ones(dim.shape, np.float32)
+    seen = shadow_probability(told, _ground(simulated, dim=dim), simulated.rays)
+    assert (seen[dim] == 0).all()
+
+
+def test_soil_in_shadow_is_no_pond_and_a_lake_is_no_shadow() -> None:
+    cloud, shadow, nir = _scene()
+    lake, nowhere = _disc(430, 430, 30), np.zeros(SHAPE, bool)
+    pond = shadow & _disc(*np.argwhere(shadow).mean(axis=0), 12)
+    water = lake | pond
+    ground = Ground(nir, ~nowhere, cloud, nowhere, water, water, nowhere)
+    found = shadow_probability(np.zeros(SHAPE, np.float32), ground, _rays()) > 0.5
+    assert found[pond].mean() > 0.95
+    assert not found[lake].any()
 
 
 def test_reach_covers_true_shadows_and_spares_the_sunny_side() -> None:

@@ -23,7 +23,7 @@ from processing.quality.cloudbase import Rays
 from processing.quality.fusion import cloud_odds
 from processing.quality.models import load_model
 from processing.quality.network import Level, MaskModel, Probabilities, Progress, see
-from processing.quality.shadows import grown, shadow_probability
+from processing.quality.shadows import Ground, grown, shadow_probability
 from processing.sensors import Camera
 
 ANGLE_CELL = 16
@@ -130,7 +130,8 @@ def look(
     chosen = (model or load_model()) if network else None
     found = see(chosen, toa, names, grid, progress=progress) if chosen else None
     unsure = None if saturated is None else _red_alone(saturated, names)
-    seen = classify(image, flat, snow_chance, _rays(light, grid), found, unsure)
+    dim = None if hidden is None else hidden.shadow
+    seen = classify(image, flat, snow_chance, _rays(light, grid), found, unsure, dim=dim)
     near = grown(seen.classes == MaskClass.CLOUD, round(ADJACENT_M / grid.resolution))
     return SceneQuality(
         grid,
@@ -178,6 +179,7 @@ def classify(
     found: Probabilities | None,
     unsure: NDArray[np.bool_] | None = None,
     *,
+    dim: NDArray[np.bool_] | None = None,
     level: Level = "TOA",
 ) -> Classified:
     """Classify blue, green, red and near infrared by network, rules and geometry together.
@@ -197,6 +199,8 @@ def classify(
         What the network sees; None works by rules and geometry alone.
     unsure
         (rows, cols), pixels in whose colour the network is not trusted to see a cloud.
+    dim
+        (rows, cols), ground in the shadow of relief; None nowhere.
     level
         What ``image`` holds.
     """
@@ -206,8 +210,11 @@ def classify(
     white = snow.white(toa) & (snow_chance >= snow.POSSIBLE)
     water = rules.is_water(toa, flat)
     dark = np.zeros_like(toa[0]) if found is None else _shadow_chance(found)
-    shadow = shadow_probability(dark, toa[3], cloud > 0.5, valid, ~(white | water), rays)
-    shadow[rules.is_deep_water(toa, flat)] = 0
+    ground = Ground(
+        toa[3], valid, cloud > 0.5, white, water, rules.is_deep_water(toa, flat),
+        np.zeros_like(valid) if dim is None else dim,
+    )  # fmt: skip
+    shadow = shadow_probability(dark, ground, rays)
     return Classified(cloud, shadow, _compose(valid, cloud > 0.5, shadow > 0.5, white, water))
 
 
@@ -251,13 +258,22 @@ def _probability(odds: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _rays(light: Angles, grid: Grid) -> Rays:
-    """Return the displacement of shadows over the cells of the scene."""
+    """Return the displacement of shadows over the cells of the scene, along the grid's axes."""
+    north = _true_north_deg(grid.coarsen(ANGLE_CELL))
     return Rays.of(
-        (light.sun_azimuth, light.sun_zenith),
-        (light.view_azimuth, light.view_zenith),
+        (light.sun_azimuth + north, light.sun_zenith),
+        (light.view_azimuth + north, light.view_zenith),
         ANGLE_CELL,
         grid.resolution,
     )
+
+
+def _true_north_deg(cells: Grid) -> NDArray[np.float32]:
+    """Return the direction of true north clockwise from grid north, degrees (rows, cols)."""
+    row, col = np.indices(cells.shape, np.float64)
+    lon, lat = cells.lonlat(row, col)
+    row_north, col_north = cells.rowcol(lon, lat + 0.01)
+    return np.degrees(np.arctan2(col_north - col, row - row_north)).astype(np.float32)
 
 
 def _context(

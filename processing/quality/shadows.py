@@ -19,6 +19,8 @@ MATCHED_SHADOW = 0.8
 GROWTH_PIXELS, GROWTH_LOST = 6, 0.25
 """How far a matched shadow grows into ground that lacks this share of light: no cloud is as flat
 as the sheet that is displaced, and its thin edge casts a thin shadow."""
+WATER_IN_SHADOW = 0.5
+"""Share of what looks like one water that must lie in a matched shadow to be shadow itself."""
 MATCH_MARGIN = 3
 """Pixels around a matched shadow in which water may truly be shadow."""
 _REACH_RANGE = (0.5, 1.5)
@@ -26,28 +28,40 @@ _REACH_GROWTH = 2
 _BLOCK = np.ones((3, 3), np.bool_)
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What shadows fall on, all (rows, cols).
+
+    ``nir`` is TOA reflectance in the near infrared, float32, NaN = no data. ``valid`` has data,
+    ``cloud`` hides the ground, ``snow`` and ``water`` look like them, ``deep`` is water darker
+    than land in shadow, ``dim`` lies in the shadow of relief; all bool.
+    """
+
+    nir: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    cloud: NDArray[np.bool_]
+    snow: NDArray[np.bool_]
+    water: NDArray[np.bool_]
+    deep: NDArray[np.bool_]
+    dim: NDArray[np.bool_]
+
+
 def shadow_probability(
-    found: NDArray[np.float32],
-    nir: NDArray[np.float32],
-    cloud: NDArray[np.bool_],
-    valid: NDArray[np.bool_],
-    land: NDArray[np.bool_],
-    rays: Rays | None,
+    found: NDArray[np.float32], ground: Ground, rays: Rays | None
 ) -> NDArray[np.float32]:
-    """Return the probability of shadow: what a network found, judged and completed by geometry.
+    """Return the probability of cloud shadow: what a network found, judged by geometry.
 
     Shadow that no cloud can reach, or that is no darker than its surroundings, is dropped, and
     so is what looks like water away from matched shadows. Where the shadow of a piece of cloud
-    must lie it is added, and dark ground that goes on from there.
+    must lie it is added, and dark ground that goes on from there. Ground in the shadow of relief
+    is left to that.
 
     Parameters
     ----------
     found
         Probability of shadow by a network, float32 (rows, cols), 0 everywhere without one.
-    nir
-        TOA reflectance in the near infrared (rows, cols) float32, NaN = no data.
-    cloud, valid, land
-        Cloud, pixels with data, and those that look like neither water nor snow, (rows, cols).
+    ground
+        What shadows fall on.
     rays
         Displacement of shadows; None where sun and view are unknown.
 
@@ -56,19 +70,36 @@ def shadow_probability(
     ndarray of float32
         (rows, cols), 0-1, NaN = no data.
     """
-    loss = light_loss(nir, valid & land & ~cloud & (found < 0.2))
+    land = ground.valid & ~(ground.snow | ground.water | ground.dim | ground.cloud)
+    loss = light_loss(ground.nir, land & (found < 0.2))
     dark = loss > DARKENING
-    shadow = np.where(dark, found, np.float32(0))
-    if rays is not None:
-        ground = land | (found > 0.5)
-        lost = share_lost(nir, loss)
-        shadows = match_shadows(cloud, lost, ground, valid, rays)
-        # Lakes and deep shadow look alike: there only a cloud's own place for it decides.
-        likely = land | grown(shadows.matched, MATCH_MARGIN)
-        shadow[~(shadows.reachable & likely)] = 0
-        added = _completed(shadows.matched & land, dark, lost, land & valid & ~cloud)
+    shadow = np.where(dark & ~ground.dim, found, np.float32(0))
+    if rays is None:
+        shadow[ground.deep] = 0
+    else:
+        lost = share_lost(ground.nir, loss)
+        told = land | ((found > 0.5) & ~ground.dim)
+        shadows = match_shadows(ground.cloud, lost, told, ground.valid, rays)
+        shaded = _mostly(ground.water, shadows.matched)
+        likely = ~ground.water | grown(shadows.matched, MATCH_MARGIN)
+        shadow[~(shadows.reachable & likely) | (ground.deep & ~shaded)] = 0
+        added = _completed(shadows.matched, dark, lost, land | (shaded & ~ground.cloud))
         shadow[added] = np.maximum(shadow[added], np.float32(MATCHED_SHADOW))
-    return np.where(valid, shadow, np.float32(np.nan))
+    return np.where(ground.valid, shadow, np.float32(np.nan))
+
+
+def _mostly(water: NDArray[np.bool_], matched: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what looks like water and lies for the most part where a shadow must.
+
+    Bare soil in deep shadow has the colour of a lake; a lake goes on beyond the shadow.
+    """
+    bodies, count = ndimage.label(water, _BLOCK)
+    if count == 0:
+        return water
+    extent = np.bincount(bodies.ravel())
+    inside = np.bincount(bodies.ravel(), matched.ravel()) > extent * WATER_IN_SHADOW
+    inside[0] = False
+    return np.asarray(inside[bodies])
 
 
 def _completed(
@@ -77,8 +108,8 @@ def _completed(
     lost: NDArray[np.float32],
     ground: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Return matched shadows with the dark ground that touches them."""
-    start = matched | (grown(matched, 1) & dark & ground)
+    """Return matched shadows on ``ground`` with the dark parts of it that touch them."""
+    start = (matched | (grown(matched, 1) & dark)) & ground
     onto = start | ((lost > GROWTH_LOST) & ground)
     return np.asarray(ndimage.binary_dilation(start, _BLOCK, GROWTH_PIXELS, mask=onto))
 
