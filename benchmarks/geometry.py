@@ -1,11 +1,13 @@
-"""Speed and accuracy of the geometry: resampling against GDAL, lattice, view and sun angles.
+"""Speed and accuracy of the geometry: resampling against GDAL, angles, and registration of batches.
 
-The scene is a synthetic pushbroom over hills. Times are CPU seconds of one process, both sides
-measured in turn in the same run; GDAL warps with ``RPC_DEM``, ``XSCALE=1`` and ``YSCALE=1``.
+The scene of the resampling is a synthetic pushbroom over hills. Times are CPU seconds of one
+process, both sides measured in turn in the same run; GDAL warps with ``RPC_DEM``, ``XSCALE=1`` and
+``YSCALE=1``.
 """
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +21,14 @@ import pandas as pd
 import pvlib
 from numpy.typing import NDArray
 
+from benchmarks.rows.registration import (
+    BATCH,
+    DATES,
+    SMALL_BATCH,
+    SMALL_DATES,
+    batch_rows,
+    stability_rows,
+)
 from benchmarks.rows.row import Row, at_least, at_most
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
@@ -153,7 +163,7 @@ def sun_rows(cases: int) -> Iterator[Row]:
 
 
 def rows(full: bool) -> Iterator[Row]:
-    """Yield every figure; ``full`` resamples a whole tile."""
+    """Yield every figure; ``full`` resamples a whole tile, and takes whole batches."""
     with tempfile.TemporaryDirectory() as folder:
         scene = make_scene(Path(folder), TILE_PIXELS if full else 2560)
         for kernel in get_args(Kernel):
@@ -161,13 +171,16 @@ def rows(full: bool) -> Iterator[Row]:
         yield lattice_row(scene)
         yield from angle_rows(scene)
     yield from sun_rows(300)
+    data = os.environ.get("GFARD_TEST_DATA")
+    yield from batch_rows(Path(data) if data else None, BATCH if full else SMALL_BATCH)
+    yield from stability_rows(DATES if full else SMALL_DATES)
 
 
 def main() -> None:
     """Print the figures, one a line; exit with 1 where a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("--full", action="store_true", help="resample a whole tile")
+    parser.add_argument("--full", action="store_true", help="a whole tile, whole batches")
     options = parser.parse_args()
     missed = False
     for row in rows(options.full):
