@@ -143,6 +143,19 @@ def export_rows(server: Server, items: int, assets: int) -> Iterator[Row]:
         yield Row(f"{name}: size", round(size / 2**20, 1), "MB")
 
 
+def refusal_row(server: Server) -> Row:
+    """Ask for a third export while one client is in the middle of two."""
+    url = f"{server.address}/stac/export?format=geojsonseq"
+    plain = {"Accept-Encoding": "identity"}
+    with (
+        httpx.Client(timeout=60, headers=plain) as client,
+        client.stream("GET", url),
+        client.stream("GET", url),
+    ):
+        status = client.get(url).status_code
+    return Row("status of a client's third export at a time", status, "", 429, status == 429)
+
+
 def download_rows(server: Server, folder: Path) -> Iterator[Row]:
     """Download a large file by `gfard download` and by curl."""
     path = server.store / "gf1-wfv-ard" / "large.tiff"
@@ -182,6 +195,7 @@ def rows(full: bool) -> Iterator[Row]:
             load(dsns.ingest_dsn, made_items(items))
             with serving(dsns, folder / "data") as server:
                 yield from export_rows(server, items, items * each)
+                yield refusal_row(server)
                 yield from download_rows(server, folder)
 
 

@@ -82,6 +82,10 @@ class BucketStore:
         self.settings = settings or BucketSettings()
         self._confirm = lru_cache(maxsize=4096)(self._head)  # a file of a run never changes
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as the address and the settings."""
+        return BucketStore, (self.label, self.settings)
+
     @property
     def label(self) -> str:
         """Address of the store."""

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import pickle
 import shutil
 import signal
 from collections.abc import Iterator
@@ -122,6 +123,12 @@ def test_a_product_comes_back(store: BucketStore, product: Product) -> None:
         assert store.exists(f"{FOLDER}/{asset['href'].removeprefix('./')}")
     with store.local_copy(stored) as folder:
         assert (folder / SR).read_bytes() == product.content()
+
+
+def test_a_store_travels_to_other_processes(store: BucketStore, product: Product) -> None:
+    _put(store, product)
+    again = pickle.loads(pickle.dumps(store))
+    assert again.get(ID) == store.get(ID)
 
 
 def test_nothing_is_there_before_the_commit(store: BucketStore, product: Product) -> None:

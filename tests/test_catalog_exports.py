@@ -18,6 +18,7 @@ from catalog.product import ItemId
 from catalog.published import published_item
 from catalog.settings import CatalogSettings
 from catalog.store import StoredItem, relative_folder
+from catalog.web import exports
 from catalog.web.api import create_app
 from infra.roles import Dsns
 from tests.catalog_products import document, facts
@@ -192,6 +193,20 @@ def test_a_search_without_result_is_an_empty_list(client: TestClient, format: st
 )
 def test_what_cannot_be_is_refused(client: TestClient, query: dict[str, str], status: int) -> None:
     assert client.get("/stac/export", params=query).status_code == status
+
+
+def test_more_items_than_an_export_may_have_are_never_cut_silently(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "MAX_ITEMS", COUNT - 1)
+    answer = client.get("/stac/export", params={"format": "geoparquet"})
+    assert answer.status_code == 400
+    assert "narrow the search" in answer.text
+    with pytest.raises(RuntimeError, match="response already started"):  # the connection breaks
+        client.get("/stac/export", params={"format": "urls"})
+    monkeypatch.setattr(exports, "MAX_ITEMS", COUNT)
+    for _ in range(3):  # no slot is left held
+        assert len(_export(client, "urls", assets="SR").text.splitlines()) == COUNT
 
 
 def test_bodies_that_are_no_search_are_refused(client: TestClient) -> None:

@@ -31,8 +31,7 @@ from catalog.web.lists import STYLES, ListStyle
 from catalog.web.tables import CSV_MEDIA_TYPE, SEQUENCE_MEDIA_TYPE, CsvTable, sequence_record
 
 MAX_ITEMS = 200_000
-"""Most items of one export; the connection of a longer one is broken off, so that nobody takes a
-part for the whole."""
+"""Most items of one export. A longer one is refused, or broken off: a part is never the whole."""
 _PAGE = 100
 """Items in memory at a time, about 1 MB; other requests are answered between two pages."""
 _SLOTS = 6
@@ -181,7 +180,7 @@ async def _pages(first: dict[str, Any], page: _Page) -> AsyncIterator[_Items]:
         items: _Items = found["features"]
         count += len(items)
         if count > MAX_ITEMS:
-            raise RuntimeError(f"an export of more than {MAX_ITEMS} items was broken off")
+            raise HTTPException(400, f"an export has at most {MAX_ITEMS} items; narrow the search")
         yield items
         token = _next_token(found)
         if token is None:
