@@ -19,6 +19,7 @@ from infra import (
     cli_download,
     cli_evaluate,
     cli_library,
+    cli_normalise,
     cli_report,
     cli_versions,
 )
@@ -303,6 +304,7 @@ def serve(
 
 
 app.command()(cli_check.check)
+app.command()(cli_normalise.normalise)
 
 
 @app.command()

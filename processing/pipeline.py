@@ -15,6 +15,7 @@ from processing.geometry.dem import open_dem
 from processing.geometry.ortho import footprint
 from processing.geometry.plausible import height_notes
 from processing.look import Observation, SceneLook, look_at
+from processing.normalisation import DEFAULT_TABLE, normalised, read_normalisation
 from processing.package import L1APackage, open_package
 from processing.placement import UNPLACED, place
 from processing.record import scene_record, write_geometry
@@ -167,6 +168,8 @@ def _observe(package: L1APackage, settings: ProcessSettings, dem: str | Path | N
         from_xml=package.gains,
         irradiance=settings.irradiance,
     )
+    table = read_normalisation(settings.normalisation or DEFAULT_TABLE)
+    coefficients = normalised(coefficients, table, package.camera, package.centre_time.year)
     # Longitudes on one side of the centre's antipode: a scene over 180 E stays in one piece.
     longitudes = [_beside(longitude, package.centre[0]) for longitude, _ in package.corners]
     latitudes = [latitude for _, latitude in package.corners]

@@ -66,7 +66,9 @@ class Camera:
 class Calibration:
     """Radiance from counts, L = slope * DN + intercept in W m-2 sr-1 um-1, one value a band.
 
-    ``table_year`` is None when the coefficients come from the product itself.
+    ``table_year`` is None when the coefficients come from the product itself. ``normalisation``
+    are the factors that slope and intercept already hold, with relative uncertainties; empty
+    before any.
     """
 
     slope: tuple[float, ...]
@@ -76,6 +78,9 @@ class Calibration:
     source: str
     table_year: int | None
     flags: tuple[CalibrationFlag, ...]
+    normalisation: tuple[float, ...] = ()
+    normalisation_uncertainty: tuple[float, ...] = ()
+    normalisation_version: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ class ProcessSettings(BaseSettings):
     irradiance: Literal["tsis1", "published"] = Field(
         "tsis1", description="solar spectrum behind reflectance"
     )
+    normalisation: Path | None = Field(
+        None, description="table of `gfard normalise`; none takes the one of the package"
+    )
     cloud_limit_percent: float = Field(
         80.0, ge=0, le=100, description="share of cloud and shadow from which a scene is rejected"
     )

@@ -26,7 +26,7 @@ from tests.catalog_products import facts, store_product
 
 COMMANDS = {
     "demo", "simulate", "process", "publish", "withdraw", "download", "serve", "check", "doctor",
-    "evaluate", "report", "library", "db",
+    "evaluate", "report", "library", "normalise", "db",
 }  # fmt: skip
 
 
