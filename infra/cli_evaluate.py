@@ -35,12 +35,20 @@ def mask(
         list[Part] | None,
         typer.Option(help="May be repeated.", show_default="rules, network and fused"),
     ] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Network of your own, an .onnx file with its .json, alone and fused; may be "
+            "repeated.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="HTML page with the pictures to write.", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare cloud, shadow, water and snow with labels, by rules, by network and by both.
+    """Compare cloud, shadow, water and snow with labels: by rules, by network, fused of both.
 
     FOLDER holds pairs NAME_toa.tif (or NAME_sr.tif, reflectance x 10000, blue green red NIR) and
     NAME_label.tif. The codes of the labels are declared in a labels.json beside them; those of
@@ -51,6 +59,8 @@ def mask(
     from processing.quality.evaluate import evaluate
 
     backends = [_backend(part) for part in dict.fromkeys(backend or Part)]
+    for path in dict.fromkeys(model or ()):
+        backends += [_backend(part, path) for part in (Part.NETWORK, Part.FUSED)]
     total = len(chip_names(folder)) * len(backends)
     with shares("evaluate mask") as advance:
         evaluation = evaluate(
@@ -66,9 +76,14 @@ def mask(
             console.print(sheet_table(sheet))
 
 
-def _backend(part: Part) -> "Backend":
+def _backend(part: Part, weights: Path | None = None) -> "Backend":
     from processing.quality.evaluate import Backend
     from processing.quality.models import load_model
 
-    model = None if part is Part.RULES else (lambda level: load_model(level=level))
-    return Backend(part.value, rules=part is not Part.NETWORK, model=model)
+    rules = part is not Part.NETWORK
+    if weights is not None:
+        own = load_model(weights)
+        return Backend(f"{weights.stem} {part.value}", rules, lambda _level: own)
+    if part is Part.RULES:
+        return Backend(part.value, rules, None)
+    return Backend(part.value, rules, lambda level: load_model(level=level))

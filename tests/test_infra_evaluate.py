@@ -113,6 +113,39 @@ def test_page_shows_label_and_masks_in_the_colours_of_the_product(folder: Path) 
     assert "kappa" in text
 
 
+def test_a_network_of_ones_own_stands_beside_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def load(weights: Path) -> SeesShadow:
+        asked.append(weights)
+        return SeesShadow()
+
+    monkeypatch.setattr("processing.quality.models.load_model", load)
+    own = folder / "mine.onnx"
+    arguments = ["evaluate", "mask", str(folder), "--backend", "rules", "--model", str(own)]
+    result = CliRunner().invoke(app, [*arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    content = json.loads(result.stdout)
+    names = [group["backend"] for group in content["groups"]]
+    assert names == ["rules", "mine network", "mine fused"]
+    assert set(asked) == {own}
+    figures = {group["backend"]: group["overall"] for group in content["groups"]}
+    assert figures["mine fused"] > figures["mine network"]
+
+
+def test_a_network_that_is_not_there_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = str(folder / "none.onnx")
+    monkeypatch.setattr("sys.argv", ["gfard", "evaluate", "mask", str(folder), "--model", own])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "none.onnx: no such file" in capsys.readouterr().err
+
+
 def test_a_folder_without_chips_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
