@@ -30,9 +30,21 @@ _WORD = re.compile(r"[^\W_]+(?:[.:-][^\W_]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search for pgSTAC, as JSON, and the fields of the items wanted back."""
+    """A search for pgSTAC, as JSON, and what is wanted back.
+
+    Attributes
+    ----------
+    limit
+        Items of a page.
+    counted
+        Whether the matches are to be counted.
+    selection
+        Fields of the items.
+    """
 
     body: bytes
+    limit: int
+    counted: bool
     selection: fields.Selection
 
 
@@ -75,24 +87,21 @@ def prepare(search: PgstacSearch) -> Search:
     InvalidQueryParameter
         The filter, the query or the free text is no condition, or beyond the bounds.
     """
-    counted = getattr(search, "context", None)
     body = search.model_dump(
         mode="json",
         by_alias=True,
         exclude_none=True,
         exclude={"conf", "context", "fields", "query", "filter_expr", "filter_lang", "limit", "q"},
     )
-    body |= {
-        "limit": min(search.limit or DEFAULT_ITEMS, MAX_ITEMS),
-        "conf": {"context": "auto" if counted else "off", "nohydrate": True},
-    }
     terms = getattr(search, "q", None)
     if terms is not None:
         body["q"] = phrases(terms)
     condition = _condition(search)
     if condition is not None:
         body |= {"filter": condition, "filter-lang": "cql2-json"}
-    return Search(orjson.dumps(body), _selection(search))
+    limit = min(search.limit or DEFAULT_ITEMS, MAX_ITEMS)
+    counted = bool(getattr(search, "context", False))
+    return Search(orjson.dumps(body), limit, counted, _selection(search))
 
 
 def phrases(terms: list[str]) -> list[str]:
