@@ -204,6 +204,13 @@ def process(
             help="Surface library: finds the aerosol over bright land, too.", show_default="none"
         ),
     ] = None,
+    aux: Annotated[
+        str,
+        typer.Option(
+            help="Analysis of aerosol, ozone and water vapour: a file, a folder of files by date, "
+            "or none for the climatology."
+        ),
+    ] = "none",
     uncertainty: Annotated[
         bool,
         typer.Option(
@@ -242,6 +249,7 @@ def process(
                 dem=dem,
                 reference=reference,
                 library=library,
+                auxiliary=None if aux == "none" else Path(aux),
                 progress=step,
             )
         failed |= result.status is Status.FAILED

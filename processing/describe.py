@@ -175,6 +175,7 @@ def _provenance(
         },
         "ozone_du": round(float(looked.gas.ozone_du), 1),
         "water_vapour_g_cm2": round(float(looked.gas.water_vapour_g_cm2), 3),
+        "auxiliary_files": {} if seen.auxiliary is None else dict(seen.auxiliary.files),
         "aerosol_model": looked.aod.model,
         "aerosol_target_cells": dict(looked.aod.targets),
         "aerosol_surfaces": list(looked.surfaces.names),

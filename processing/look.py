@@ -18,6 +18,7 @@ from processing.atmosphere.aod import AodField, fit_cells, scene_signals
 from processing.atmosphere.cells import CELL_FACTOR
 from processing.atmosphere.gas import GasColumns, gas_climatology
 from processing.atmosphere.prior import AodPrior, climatology
+from processing.auxiliary import Auxiliary
 from processing.blocks import Whole, blocks
 from processing.calibrate import reflectance_factors, toa_reflectance
 from processing.geometry.angles import AngleField, angle_field
@@ -46,6 +47,7 @@ class Observation:
     """What the scene is before its pixels are corrected: image, light, heights and place.
 
     The camera models of the package hold the correction that ``placement`` tells of.
+    ``auxiliary`` is what an analysis says of its air; None leaves that to the climatology.
     ``height_notes`` are what `processing.geometry.plausible.height_notes` says of the heights.
     """
 
@@ -54,6 +56,7 @@ class Observation:
     heights: HeightModel
     height_notes: tuple[str, ...] = ()
     placement: Placement = UNPLACED
+    auxiliary: Auxiliary | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -117,6 +120,8 @@ def look_at(
     longitude, latitude = package.centre
     gas = gas_climatology(latitude, package.centre_time.month)
     prior = climatology(latitude, longitude, package.centre_time.month)
+    if seen.auxiliary is not None:
+        gas, prior = seen.auxiliary.gas(gas), seen.auxiliary.prior(prior)
     for number, block in enumerate(pieces, start=1):
         part = f", block {number} of {len(pieces)}" if len(pieces) > 1 else ""
         progress(f"reading the scene at 32 m{part}")

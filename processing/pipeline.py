@@ -10,6 +10,7 @@ from catalog.grid import tiles_touching
 from catalog.item import build_item, describe_file
 from catalog.product import ItemId
 from catalog.store import Store
+from processing.auxiliary import read_auxiliary
 from processing.describe import item_facts
 from processing.geometry.dem import open_dem
 from processing.geometry.ortho import footprint
@@ -42,6 +43,7 @@ class _Job:
     store: Store
     settings: ProcessSettings
     library: Path | None
+    auxiliary: Path | None
     progress: Progress
     clock: Stopwatch
 
@@ -54,6 +56,7 @@ def produce(
     dem: str | Path | None = None,
     reference: str | Path | None = None,
     library: Path | None = None,
+    auxiliary: Path | None = None,
     progress: Progress = _silent,
 ) -> SceneResult:
     """Turn one L1A package into tile products in ``store``.
@@ -74,6 +77,9 @@ def produce(
     library
         Folder of a surface library, from which the aerosol over bright land is found; None for
         none.
+    auxiliary
+        File of an analysis of aerosol, ozone and water vapour, or folder of such files; None
+        takes the climatology.
     progress
         Called with the name of each step.
 
@@ -88,9 +94,8 @@ def produce(
             progress("opening the package")
             with clock.step("open"):
                 package = stack.enter_context(open_package(path))
-            return _produce(
-                _Job(package, store, settings, library, progress, clock), dem, reference
-            )
+            job = _Job(package, store, settings, library, auxiliary, progress, clock)
+            return _produce(job, dem, reference)
     except GfardError as error:
         return SceneResult(
             path.name,
@@ -111,7 +116,7 @@ def _produce(job: _Job, dem: str | Path | None, reference: str | Path | None) ->
             f"sun zenith {package.sun_zenith_deg:.1f} degrees, limit {settings.sun_limit_deg:g}",
         )
     with clock.step("locate"):
-        seen = _observe(package, settings, dem)
+        seen = _observe(job, dem)
     with clock.step("register"):
         seen = _register(seen, reference, job)
     refusal = seen.placement.refusal(allow_unverified=settings.allow_unverified)
@@ -160,8 +165,9 @@ def _produce(job: _Job, dem: str | Path | None, reference: str | Path | None) ->
     )
 
 
-def _observe(package: L1APackage, settings: ProcessSettings, dem: str | Path | None) -> Observation:
-    """Find calibration and heights of the scene."""
+def _observe(job: _Job, dem: str | Path | None) -> Observation:
+    """Find calibration and heights of the scene, and what an analysis says of its air."""
+    package, settings = job.package, job.settings
     coefficients = calibration(
         package.camera,
         package.centre_time.year,
@@ -173,15 +179,14 @@ def _observe(package: L1APackage, settings: ProcessSettings, dem: str | Path | N
     # Longitudes on one side of the centre's antipode: a scene over 180 E stays in one piece.
     longitudes = [_beside(longitude, package.centre[0]) for longitude, _ in package.corners]
     latitudes = [latitude for _, latitude in package.corners]
-    bounds = (
-        min(longitudes) - DEM_MARGIN_DEG,
-        min(latitudes) - DEM_MARGIN_DEG,
-        max(longitudes) + DEM_MARGIN_DEG,
-        max(latitudes) + DEM_MARGIN_DEG,
-    )
-    heights = open_dem(dem, bounds)
+    west, south, east, north = min(longitudes), min(latitudes), max(longitudes), max(latitudes)
+    margin = DEM_MARGIN_DEG
+    heights = open_dem(dem, (west - margin, south - margin, east + margin, north + margin))
     notes = height_notes(package.parts, heights)
-    return Observation(package, coefficients, heights, notes)
+    air = None
+    if job.auxiliary is not None:
+        air = read_auxiliary(job.auxiliary, package.centre_time, (west, south, east, north))
+    return Observation(package, coefficients, heights, notes, auxiliary=air)
 
 
 def _beside(longitude: float, centre: float) -> float:
