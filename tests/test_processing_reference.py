@@ -188,7 +188,7 @@ def test_what_cannot_serve_is_said(tmp_path: Path) -> None:
     path = write(tmp_path / "r.tif", "EPSG:32631", 16.0)
     assert "meets the scene" in said(path, (100.0, 10.0, 101.0, 11.0))
     assert "ADDRESS#COLLECTION" in said("https://example.org/v1")
-    assert "no clear product of nominal quality on 31TCL" in said("archive")
+    assert "no clear product of nominal quality on 31TCL meets" in said("archive")
     plain = write(tmp_path / "p.tif", "EPSG:32631", 16.0, names=("one", "two"))
     assert "no band called 'red'" in said(plain)
 

@@ -1,14 +1,22 @@
 """The made land: it depends on place and date alone, and its spectra are those of real surfaces."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
 import numpy as np
 import pytest
+import rasterio
 from pyproj import Transformer
+from rio_cogeo.cogeo import cog_validate
 
 from catalog.grid import Grid
 from processing.sensors import camera, camera_names
+from processing.simulate.demo import sample_specs
 from processing.simulate.ground import Ground, made_dem, made_ground
 from processing.simulate.landcover import season
 from processing.simulate.materials import cover, kinds, library
+from processing.simulate.reference import write_reference
 from processing.simulate.terrain import HIGHEST_M, heights
 
 _GRID = Grid(32631, 354000.0, 5042000.0, 16.0, 90, 80)
@@ -85,3 +93,27 @@ def test_spectra_in_bands_look_like_their_materials(name: str) -> None:
     assert seen["water_clear"][nir] < 0.01 < seen["water_clear"][blue]
     assert seen["soil_dark"][blue] < seen["soil_dark"][red] < seen["soil_dark"][nir]
     assert all(((v > 0) & (v < 0.6)).all() for v in seen.values())
+
+
+def test_the_reference_shows_the_same_land_in_another_season_where_it_lies(tmp_path: Path) -> None:
+    spec = replace(sample_specs()[0], rows=200, cols=200)
+    path = write_reference(spec, datetime(2022, 9, 25, 10, 50, tzinfo=UTC), tmp_path / "r.tif")
+    with rasterio.open(path) as raster:
+        assert raster.descriptions == ("red",)
+        assert cog_validate(path, strict=True, quiet=True)[0]
+        seen = raster.read(1).astype(float)
+        x, y = raster.transform * (0.5, 0.5)
+        step, epsg = raster.transform.a, raster.crs.to_epsg()
+    rows, cols = seen.shape
+    ground = Grid(epsg, x - step / 2, y + step / 2, step, rows, cols)
+    look = season(spec.camera, spec.utc.timetuple().tm_yday, 30.0, 140.0)
+    land = made_ground(ground, look, spec.land.seed, lambda share: None).reflectance[2]  # type: ignore[union-attr]
+
+    def alike(down: int, right: int) -> float:
+        edges = [np.hypot(*np.gradient(image)) for image in (land.astype(float), seen)]
+        there = np.roll(edges[1], (down, right), (0, 1))[4:-4, 4:-4]
+        return float(np.corrcoef(edges[0][4:-4, 4:-4].ravel(), there.ravel())[0, 1])
+
+    places = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    assert max(places, key=lambda place: alike(*place)) == (0, 0)
+    assert 0.2 < np.corrcoef(land.ravel(), seen.ravel())[0, 1] < 0.97

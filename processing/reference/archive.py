@@ -30,7 +30,7 @@ _HIDDEN: Final = (int(MaskClass.FILL), int(MaskClass.CLOUD), int(MaskClass.CLOUD
 class _Candidate:
     """A product that could serve, and how far it is from ideal."""
 
-    stored: StoredItem
+    piece: Piece
     badness: float
 
 
@@ -63,19 +63,18 @@ def open_archive(
     """
     pieces: list[Piece] = []
     for tile in tiles:
-        candidates = sorted(_candidates(store, tile, time), key=lambda each: each.badness)
-        pieces += [_piece(store, each.stored, band) for each in candidates[:_PER_TILE]]
-    meeting = tuple(piece for piece in pieces if piece.meets(bounds))
-    if not meeting:
+        found = [each for each in _candidates(store, tile, time, band) if each.piece.meets(bounds)]
+        pieces += [each.piece for each in sorted(found, key=lambda each: each.badness)[:_PER_TILE]]
+    if not pieces:
         names = ", ".join(tile.name for tile in tiles)
         raise ReferenceImageError(
-            f"store {store.label}: no clear product of nominal quality on {names} to match with; "
+            f"store {store.label}: no clear product of nominal quality on {names} meets the scene; "
             "give a reference from outside first"
         )
-    return ReferenceImage(ARCHIVE, band, meeting)
+    return ReferenceImage(ARCHIVE, band, tuple(pieces))
 
 
-def _candidates(store: Store, tile: Tile, time: datetime) -> Iterator[_Candidate]:
+def _candidates(store: Store, tile: Tile, time: datetime, band: str) -> Iterator[_Candidate]:
     """Yield the products of a tile that could serve."""
     for stored in store.items_on(tile.name):
         properties = stored.item["properties"]
@@ -84,9 +83,8 @@ def _candidates(store: Store, tile: Tile, time: datetime) -> Iterator[_Candidate
         itself = abs((stored.id.time - time).total_seconds()) < 1.0
         if nominal and cloud <= _CLOUD_PERCENT and not itself:
             missing = 100.0 - properties["gfard:valid_percent"]
-            yield _Candidate(
-                stored, cloud + missing + _PERCENT_PER_DAY * season_days(stored.id.time, time)
-            )
+            season = _PERCENT_PER_DAY * season_days(stored.id.time, time)
+            yield _Candidate(_piece(store, stored, band), cloud + missing + season)
 
 
 def _piece(store: Store, stored: StoredItem, band: str) -> Piece:
