@@ -135,6 +135,18 @@ def test_an_alpha_band_hides(tmp_path: Path) -> None:
     assert shift(seen) < 0.03
 
 
+def test_a_mask_inside_the_file_hides(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.tif", "EPSG:32631", 10.0, dtype="uint8")
+    with rasterio.open(path, "r+") as raster:
+        kept = np.full(raster.shape, 255, np.uint8)
+        kept[:100] = 0
+        raster.write_mask(kept)
+    seen = open_files(path, BOUNDS, "red").read(GRID)
+    assert np.isnan(seen[:30]).all()
+    assert np.isfinite(seen[60:]).all()
+    assert shift(seen) < 0.03
+
+
 def test_the_band_is_found_by_its_name(tmp_path: Path) -> None:
     path = write(tmp_path / "r.tif", "EPSG:32631", 16.0, names=("B02", "B03", "B04", "B08"))
     for band, offset in (("red", 2), ("nir", 3), ("blue", 0)):

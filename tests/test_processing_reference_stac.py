@@ -266,6 +266,12 @@ def test_the_cache_keeps_to_its_size(api: Api, tmp_path: Path) -> None:
     assert not [file for file in folder.iterdir() if file.name.startswith(".")]
 
 
+def test_a_cache_that_cannot_be_written_is_said(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with running(api), pytest.raises(ReferenceImageError, match="cannot be kept there"):
+        find(api, tmp_path / "file" / "cache")
+
+
 def test_what_goes_wrong_is_said(api: Api, tmp_path: Path) -> None:
     with running(api):
         api.items[1]["assets"]["red"]["href"] = "../none.tif"

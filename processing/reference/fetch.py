@@ -130,8 +130,14 @@ class Cache:
     @contextmanager
     def _new(self, path: Path) -> Iterator[Path]:
         """Give a hidden name to write to, which becomes ``path`` when the block ends well."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._folder, prefix=".", suffix=path.suffix)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._folder, prefix=".", suffix=path.suffix)
+        except OSError as error:
+            raise ReferenceImageError(
+                f"{self._folder}: fetched references cannot be kept there: {error.strerror}; "
+                "wanted a folder that this user may write"
+            ) from error
         os.close(handle)
         part = Path(name)
         try:
