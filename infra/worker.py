@@ -17,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from infra.parts import Part, Site, build
+from infra.protocol import PromptProtocol
 from infra.settings import InfraSettings
 
 _GRACE_S = 5
@@ -37,6 +38,7 @@ def run(app: ASGIApp, listener: socket.socket, *, behind_front: bool = False) ->
     """
     config = uvicorn.Config(
         app,
+        http=PromptProtocol,
         lifespan="on",
         log_level="warning",
         access_log=False,
