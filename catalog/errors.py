@@ -14,7 +14,7 @@
     ├── DemError              heights cannot be read or do not cover the scene
     ├── ReferenceImageError   a reference image cannot be found, fetched or read
     ├── AtmosphereError       look-up table or auxiliary data missing or outside its range
-    ├── MaskError             a mask network, its card or a snow prior cannot be used
+    ├── MaskError             what a mask is made of cannot be used: image, network, snow prior
     ├── TileError             a name that is not a tile of the grid
     ├── ProductError          a product, item or name that breaks the contract
     ├── LabelError            labelled chips that cannot be read as such
@@ -76,7 +76,7 @@ class AtmosphereError(GfardError):
 
 
 class MaskError(GfardError):
-    """A mask network, its card or a snow prior that cannot be used."""
+    """What a mask is made of cannot be used: image, network and its card, snow prior."""
 
 
 class TileError(GfardError):

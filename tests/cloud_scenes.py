@@ -1,4 +1,4 @@
-"""Simulated scenes at 32 m for the mask: land, clouds at known heights, their true shadows.
+"""Simulated scenes for the mask: land, clouds at known heights, their true shadows.
 
 Everything comes from the simulator: the camera's and the sun's rays, the made land, the sheets of
 cloud. Nothing of the code that finds clouds and shadows is used.
@@ -61,25 +61,27 @@ class CloudScene:
     @property
     def rays(self) -> Rays:
         """Displacement of shadows."""
-        return Rays.of(self.sun, self.view, CELL, LOOK_M)
+        return Rays.of(self.sun, self.view, CELL, self.grid.resolution)
 
     @property
     def rays_without_view(self) -> Rays:
         """Displacement of shadows as if every cloud were seen from straight above it."""
         azimuth, zenith = self.view
-        return Rays.of(self.sun, (azimuth, np.zeros_like(zenith)), CELL, LOOK_M)
+        straight = (azimuth, np.zeros_like(zenith))
+        return Rays.of(self.sun, straight, CELL, self.grid.resolution)
 
 
 def cloud_scene(
     camera: str,
     *,
     side: int = 640,
+    resolution_m: float = LOOK_M,
     day: tuple[int, int] = (6, 18),
     tilt_deg: float | None = None,
     layers: tuple[CloudLayer, ...] = LAYERS,
     seed: int = 1,
 ) -> CloudScene:
-    """Draw a scene of ``side`` pixels below a camera.
+    """Draw a scene of ``side`` pixels of ``resolution_m`` below a camera.
 
     Parameters
     ----------
@@ -93,18 +95,20 @@ def cloud_scene(
     seed
         Other seeds have other clouds and another place.
     """
+    lines = round(side * resolution_m / 16)
     spec = SceneSpec(
         camera=camera,
         time=datetime(2020, *day, 10, 44, 12, tzinfo=UTC),
         centre=(1.145 + 0.11 * (seed % 5), 45.51 - 0.13 * (seed % 3)),
-        rows=2 * side + 64,
-        cols=(2 * side + 64) // (3 if camera == "GF6WFV" else 1) + 80,
+        rows=lines + 64,
+        cols=(lines + 64) // (3 if camera == "GF6WFV" else 1) + 80,
         tilt_deg=SWATH_DEG[camera] if tilt_deg is None else tilt_deg,
     )
     stage = set_stage(spec, 250.0)
     x, y = stage.centre
-    ulx, uly = (round(v / 16) * 16 for v in (x - side * LOOK_M / 2, y + side * LOOK_M / 2))
-    grid = Grid(stage.epsg, ulx, uly, LOOK_M, side, side)
+    half = side * resolution_m / 2
+    ulx, uly = (round(v / 16) * 16 for v in (x - half, y + half))
+    grid = Grid(stage.epsg, ulx, uly, resolution_m, side, side)
     azimuth = stage.sun_azimuth_deg + stage.north_deg
     look = season(camera, spec.utc.timetuple().tm_yday, stage.sun_zenith_deg, azimuth)
     ground = made_ground(grid, look, spec.seed, lambda _share: None)
@@ -119,7 +123,7 @@ def _lit(ground: Ground, stage: Stage, layers: list[CloudLayer], azimuth: float)
     cloud, shade = np.zeros(grid.shape, np.bool_), np.zeros(grid.shape, np.float32)
     inner, seen = np.zeros(grid.shape, np.bool_), []
     for layer in layers:
-        margin = int(layer.height_m * 2.5 / LOOK_M)
+        margin = int(layer.height_m * 2.5 / grid.resolution)
         above = grid.window(-margin, -margin, grid.rows + 2 * margin, grid.cols + 2 * margin)
         sheet = draw_clouds(layer, above, azimuth)
         opacity = displaced(sheet, grid, ground.height, view)

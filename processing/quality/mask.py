@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from catalog.errors import MaskError
 from catalog.grid import Grid
 from catalog.product import REFLECTANCE_SCALE, MaskClass
 from processing.geometry.angles import AngleField, Angles
@@ -121,12 +122,19 @@ def look(
         Network to use instead of the default one.
     snow_prior
         Raster of snow cover, see `snow.chance_by_prior`; None goes by season and place alone.
+
+    Raises
+    ------
+    MaskError
+        Bands or shapes that do not fit together, or a sun that is nowhere above the horizon.
     """
     names = [band.name for band in camera.bands]
+    _check_shapes(toa, grid, heights, camera)
     image = toa[[names.index(band) for band in ("blue", "green", "red", "nir")]]
     flat = rules.is_flat(heights, grid.resolution)
     snow_chance = _snow_chance(heights, grid, month, snow_prior)
     light = angles.on(grid.coarsen(ANGLE_CELL))
+    _check_sun(light.sun_zenith)
     chosen = (model or load_model()) if network else None
     found = see(chosen, toa, names, grid, progress=progress) if chosen else None
     unsure = None if saturated is None else _red_alone(saturated, names)
@@ -144,6 +152,24 @@ def look(
         chosen.card.version if chosen else "1",
         chosen.card.sha256 if chosen else "",
     )
+
+
+def _check_shapes(
+    toa: NDArray[np.float32], grid: Grid, heights: NDArray[np.float32], camera: Camera
+) -> None:
+    wanted = (len(camera.bands), *grid.shape)
+    if toa.shape != wanted or heights.shape != grid.shape:
+        raise MaskError(
+            f"reflectance of shape {toa.shape} and heights of {heights.shape}: {wanted} and "
+            f"{grid.shape} wanted for the bands of {camera.name} on this grid"
+        )
+
+
+def _check_sun(zenith_deg: NDArray[np.float32]) -> None:
+    known = zenith_deg[np.isfinite(zenith_deg)]
+    if not known.size or known.min() >= 90:
+        seen = f"{known.min():.1f} degrees at best" if known.size else "unknown"
+        raise MaskError(f"sun zenith {seen}: below 90 wanted, nothing is seen in the dark")
 
 
 def cloud_shadow_percent(classes: NDArray[np.uint8]) -> float:
