@@ -2,17 +2,22 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from catalog.bucket import BucketStore
+from catalog.product import ItemId
 from catalog.settings import BucketSettings
 
 READY_WITHIN_S = 60
@@ -58,6 +63,24 @@ def environment(settings: BucketSettings) -> dict[str, str]:
         "GFARD_S3_ACCESS_KEY_ID": settings.access_key_id,
         "GFARD_S3_SECRET_ACCESS_KEY": settings.secret_access_key.get_secret_value(),
     }
+
+
+def killed_while_putting(
+    address: str, settings: BucketSettings, name: str, folder: Path, item: dict[str, Any]
+) -> None:
+    """Commit a product and die when half of its files are there (in a process of its own)."""
+    put = BucketStore.put
+    count = iter(range(4))
+
+    def dying_put(self: BucketStore, key: str, content: Path | bytes, media_type: str) -> None:
+        put(self, key, content, media_type)
+        if next(count) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    BucketStore.put = dying_put  # type: ignore[method-assign]
+    with BucketStore(address, settings).draft(ItemId.parse(name)) as draft:
+        shutil.copytree(folder, draft.folder, dirs_exist_ok=True)
+        draft.commit(item)
 
 
 def _wait_for(url: str) -> None:

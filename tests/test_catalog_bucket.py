@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import os
 import pickle
 import shutil
 import signal
@@ -36,7 +35,7 @@ from infra.parts import Part, Site, build
 from infra.roles import Dsns
 from infra.settings import InfraSettings
 from tests.catalog_products import facts, write_product
-from tests.s3_site import environment, make_bucket, s3_server
+from tests.s3_site import environment, killed_while_putting, make_bucket, s3_server
 from tiler.reader import ForbiddenHrefError, GeoTiffReader, Hrefs, MissingFileError
 
 FACTS = facts()
@@ -148,28 +147,14 @@ def test_a_draft_that_lacks_a_file_is_refused(store: BucketStore, product: Produ
     assert _keys(store) == []
 
 
-def _killed_while_putting(address: str, settings: BucketSettings, product: Product) -> None:
-    """Commit a product and die when half of its files are there."""
-    put = BucketStore.put
-    count = iter(range(4))
-
-    def dying_put(self: BucketStore, key: str, content: Path | bytes, media_type: str) -> None:
-        put(self, key, content, media_type)
-        if next(count) == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    BucketStore.put = dying_put  # type: ignore[method-assign]
-    store = BucketStore(address, settings)
-    _put(store, product)
-
-
 def test_a_killed_run_leaves_nothing_visible(
     store: BucketStore, settings: BucketSettings, product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _put(store, product)
     before = store.get(ID)
     process = multiprocessing.get_context("spawn").Process(
-        target=_killed_while_putting, args=(store.label, settings, product)
+        target=killed_while_putting,
+        args=(store.label, settings, str(ID), product.folder, product.item),
     )
     process.start()
     process.join(60)
