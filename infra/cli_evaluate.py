@@ -87,3 +87,46 @@ def _backend(part: Part, weights: Path | None = None) -> "Backend":
     if part is Part.RULES:
         return Backend(part.value, rules, None)
     return Backend(part.value, rules, lambda level: load_model(level=level))
+
+
+@app.command()
+def aod(
+    store: Annotated[str, typer.Argument(help="Store of products: its folder or s3:// address.")],
+    sites: Annotated[
+        list[Path],
+        typer.Argument(
+            help="AERONET files, version 3, direct sun, all points.", show_default=False
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Compare the aerosol optical depth of products with sun photometers.
+
+    A product counts where a site lies in it and measured within half an hour; ours is the mean
+    within 2.5 km of the site.
+    """
+    from dataclasses import asdict
+
+    from catalog.stores import open_store
+    from infra.show import steps
+    from processing.aeronet import match_items, read_aeronet, report
+
+    with steps("evaluate aod") as step:
+        step("reading the sites")
+        known = [read_aeronet(path) for path in sites]
+        step("looking for products over them")
+        matches = list(match_items(open_store(store), known))
+    found = report(matches)
+    if as_json:
+        print_json({**asdict(found), "pairs": [asdict(one) for one in matches]})
+        return
+    for one in matches:
+        say(f"{one.item} {one.site}: {one.ours:.3f}, measured {one.measured:.3f}")
+    if not matches:
+        say(f"no product of {store} lies over a site within half an hour of a measurement")
+        return
+    say(
+        f"{found.matches} pairs: bias {found.bias:+.3f}, RMSE {found.rmse:.3f}, "
+        f"R {found.correlation:.2f}; inside 0.05 + 0.15 AOD {found.expected:.0f} %, "
+        f"inside 0.05 + 0.2 AOD {found.dark_target:.0f} %"
+    )
