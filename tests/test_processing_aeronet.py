@@ -47,7 +47,7 @@ def test_the_angstrom_law_is_exact(tmp_path: Path) -> None:
     missing = f"-999.,{depth[675]:.9f},-999.,{depth[440]:.9f}"
     path = _write(
         tmp_path / "a.lev20", f"25:07:2014,11:00:00,{told},44.25,0.55",
-        f"25:07:2014,11:10:00,{missing},44.25,0.55", 
+        f"25:07:2014,11:10:00,{missing},44.25,0.55",
         "25:07:2014,11:20:00,-999.,-999.,0.2,0.3,44.25,0.55",
     )  # fmt: skip
     site = read_aeronet(path)
