@@ -29,6 +29,7 @@ from processing.geometry.terrain import hidden_ground
 from processing.library.expect import Sources, from_history, from_library
 from processing.package import L1APackage
 from processing.placement import UNPLACED, Placement
+from processing.quality.edges import Edges
 from processing.quality.mask import SceneQuality, look
 from processing.quality.models import load_model
 from processing.sensors import Calibration
@@ -199,6 +200,7 @@ def _classify(
         hidden=hidden_ground(seen.heights, frame, field),
         model=load_model(settings.mask_model) if settings.network else None,
         snow_prior=settings.snow_prior,
+        edges=Edges(cloud_buffer=settings.cloud_buffer_px, shadow_buffer=settings.shadow_buffer_px),
     )
 
 

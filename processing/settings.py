@@ -59,6 +59,12 @@ class ProcessSettings(BaseSettings):
         None,
         description="cloud network: an .onnx file with a .json beside it; none takes ukis-csmask",
     )
+    cloud_buffer_px: int = Field(
+        0, ge=0, le=100, description="pixels by which clouds are widened in mask and qa"
+    )
+    shadow_buffer_px: int = Field(
+        0, ge=0, le=100, description="pixels by which shadows are widened in mask and qa"
+    )
     snow_prior: Path | None = Field(
         None, description="raster of snow cover around the day of the scene, percent"
     )

@@ -17,6 +17,7 @@ from catalog.product import REFLECTANCE_SCALE, MaskClass
 from processing.geometry.field import GroundField, averaged
 from processing.quality.accuracy import IGNORED, Confusion, boundary_f
 from processing.quality.chips import BANDS, Chip
+from processing.quality.edges import USUAL, Edges
 from processing.quality.mask import Context, SceneQuality, classify, tile_mask
 from processing.quality.network import Level, MaskModel, see
 from processing.quality.rules import as_toa
@@ -33,13 +34,15 @@ class Backend:
     """One way to make a mask: by ``rules``, by a network, or by both together.
 
     ``model`` gives the network for a level ("TOA" or "SR"); None works without one.
-    ``snow_chance`` is what is known about snow on the ground, 0-1.
+    ``snow_chance`` is what is known about snow on the ground, 0-1, ``edges`` what is done to
+    the edges of clouds and shadows at the pixels of the chip.
     """
 
     name: str
     rules: bool
     model: Callable[[Level], MaskModel] | None
     snow_chance: float = UNKNOWN
+    edges: Edges = USUAL
 
     def mask(self, chip: Chip) -> NDArray[np.uint8]:
         """Return the ``MaskClass`` of each pixel of a chip, uint8 (rows, cols)."""
@@ -48,7 +51,7 @@ class Backend:
         image = averaged(chip.image, factor)
         model = None if self.model is None else self.model(chip.level)
         if self.rules:
-            return _fused(image, chip, grid, factor, model, self.snow_chance)
+            return _fused(image, chip, grid, factor, model, self)
         if model is None:
             raise ValueError(f"{self.name}: neither rules nor network")
         return _network_alone(image, chip, grid, factor, model)
@@ -178,15 +181,15 @@ def _fused(
     grid: Grid,
     factor: int,
     model: MaskModel | None,
-    snow_chance: float,
+    way: Backend,
 ) -> NDArray[np.uint8]:
     """Return the mask by rules, with the network where one is given."""
     looked_at = grid.coarsen(factor)
     found = see(model, image, BANDS, looked_at, level=chip.level) if model else None
     anywhere = np.ones(image.shape[1:], np.bool_)
-    chance = np.full(anywhere.shape, snow_chance, np.float32)
+    chance = np.full(anywhere.shape, way.snow_chance, np.float32)
     seen = classify(image, anywhere, chance, None, found, level=chip.level)
-    context = Context.FLAT | (Context.CAN_SNOW if snow_chance >= POSSIBLE else Context(0))
+    context = Context.FLAT | (Context.CAN_SNOW if way.snow_chance >= POSSIBLE else Context(0))
     quality = SceneQuality(
         looked_at,
         seen.cloud,
@@ -197,6 +200,7 @@ def _fused(
         model="",
         model_version="",
         model_sha256="",
+        edges=way.edges,
     )
     toa = chip.image if chip.level == "TOA" else as_toa(chip.image)
     counts = np.rint(np.nan_to_num(toa) / REFLECTANCE_SCALE)

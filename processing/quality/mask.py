@@ -21,6 +21,7 @@ from processing.geometry.field import GroundField
 from processing.geometry.terrain import HiddenGround
 from processing.quality import rules, snow
 from processing.quality.cloudbase import Rays
+from processing.quality.edges import USUAL, Edges, sharpened, widened
 from processing.quality.fusion import cloud_odds
 from processing.quality.models import load_model
 from processing.quality.network import Level, MaskModel, Probabilities, Progress, see
@@ -54,7 +55,8 @@ class SceneQuality:
     ``cloud`` and ``shadow`` are probabilities, float32 (rows, cols), NaN = no data; ``classes``
     holds ``MaskClass`` and ``context`` ``Context`` bits, both uint8 (rows, cols).
     ``cloud_shadow_percent`` is the share of cloud and shadow among valid pixels. ``model``,
-    ``model_version`` and ``model_sha256`` name the network, or say "rules".
+    ``model_version`` and ``model_sha256`` name the network, or say "rules". ``edges`` is what a
+    tile does to the edges of clouds and shadows.
     """
 
     grid: Grid
@@ -66,6 +68,7 @@ class SceneQuality:
     model: str
     model_version: str
     model_sha256: str
+    edges: Edges = USUAL
 
     @property
     def network(self) -> bool:
@@ -93,6 +96,7 @@ def look(
     hidden: HiddenGround | None = None,
     model: MaskModel | None = None,
     snow_prior: Path | None = None,
+    edges: Edges = USUAL,
 ) -> SceneQuality:
     """Classify a whole scene.
 
@@ -122,6 +126,8 @@ def look(
         Network to use instead of the default one.
     snow_prior
         Raster of snow cover, see `snow.chance_by_prior`; None goes by season and place alone.
+    edges
+        What tiles do to the edges of clouds and shadows.
 
     Raises
     ------
@@ -151,6 +157,7 @@ def look(
         chosen.card.name if chosen else "rules",
         chosen.card.version if chosen else "1",
         chosen.card.sha256 if chosen else "",
+        edges,
     )
 
 
@@ -366,15 +373,23 @@ def strips(quality: SceneQuality, toa: NDArray[np.uint16], grid: Grid) -> Iterat
     """
     cloud, shadow = (GroundField(quality.grid, v) for v in (quality.cloud, quality.shadow))
     context = GroundField(quality.grid, quality.context)
+    edges = quality.edges
     for top in range(0, grid.rows, STRIP_ROWS):
         rows = slice(top, min(top + STRIP_ROWS, grid.rows))
+        wide = slice(max(top - edges.reach, 0), min(rows.stop + edges.reach, grid.rows))
+        inner = slice(top - wide.start, rows.stop - wide.start)
+        around = grid.window(wide.start, 0, wide.stop - wide.start, grid.cols)
+        seen = cloud.on(around)
+        if edges.sharpen and grid.resolution < quality.grid.resolution:
+            visible = toa[:3, wide].mean(axis=0, dtype=np.float32)
+            seen = sharpened(seen, visible * np.float32(REFLECTANCE_SCALE))
         frame = grid.window(top, 0, rows.stop - top, grid.cols)
         image = toa[:4, rows] * np.float32(REFLECTANCE_SCALE)
         known = context.on(frame, nearest=True)
         yield Strip(
             rows,
-            cloud.on(frame),
-            shadow.on(frame),
+            widened(seen, edges.cloud_buffer)[inner],
+            widened(shadow.on(around), edges.shadow_buffer)[inner],
             snow.white(image) & (known & Context.CAN_SNOW != 0),
             rules.is_water(image, known & Context.FLAT != 0),
             known,
