@@ -8,8 +8,11 @@ records every change and weighs the files. ``--full`` goes on to 1,000,000 items
 
 import argparse
 import json
+import re
 import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -251,6 +254,27 @@ def growth_rows(dsns: Dsns, items: int, grown: int) -> list[Row]:
     ]
 
 
+def schema_rows(dsns: Dsns) -> list[Row]:
+    """Ask the API all that schemathesis makes of its OpenAPI document; count server errors."""
+    with serving(_own_app(dsns)) as client:
+        address = str(client.base_url)
+        command = [
+            sys.executable, "-m", "schemathesis.cli", "run", f"{address}/api", "--url", address,
+            "--checks=not_a_server_error", "--phases=examples,coverage,fuzzing",
+            "--max-examples=20", "--generation-deterministic", "--no-color",
+        ]  # fmt: skip
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    asked = re.search(r"(\d+) generated", result.stdout)
+    found = re.search(r"Server error: (\d+)", result.stdout)
+    errors = int(found[1]) if found else 0
+    if asked is None or (result.returncode and not errors):
+        raise RuntimeError(f"schemathesis ended with {result.returncode}: {result.stdout[-2000:]}")
+    return [
+        Row("requests made by schemathesis", int(asked[1]), "", None, None),
+        Row("server errors among them", errors, "", "0", errors == 0),
+    ]
+
+
 def narrow_times(dsns: Dsns, client: httpx.Client) -> tuple[list[float], list[float]]:
     """Return times of the narrow search through the API and as SQL alone, asked in turns."""
     shown = {"op": "=", "args": [{"property": "deprecated"}, False]}
@@ -292,7 +316,7 @@ def main() -> None:
         with Cluster(Path(folder) / "postgres", durable=False).running() as dsns:
             rows = load_rows(dsns, list(made_items(min(LOADED, options.items))))
             load(dsns.ingest_dsn, made_items(options.items))
-            rows += search_rows(dsns)
+            rows += search_rows(dsns) + schema_rows(dsns)
             if grown is not None:
                 rows += growth_rows(dsns, options.items, grown)
     for row in rows:

@@ -4,6 +4,7 @@ Its sessions write nothing, not even pgSTAC's own notes about searches. What a r
 bounded: items per page, size of a filter, time of a statement.
 """
 
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import asyncpg
-import orjson
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from psycopg.conninfo import conninfo_to_dict
@@ -54,7 +54,8 @@ _STATUS: dict[type[Exception], int] = {
     asyncpg.PostgresConnectionError: 503,
     asyncpg.InterfaceError: 503,
     OSError: 503,
-    orjson.JSONDecodeError: 400,
+    json.JSONDecodeError: 400,
+    UnicodeDecodeError: 400,
     RecursionError: 400,
     InvalidQueryParameter: 400,
     NotFoundError: 404,
@@ -135,6 +136,9 @@ def _refuse_request(request: Request, error: Exception) -> Response:
 
 async def _object_body(request: Request) -> None:
     """Refuse a body that is no object before upstream's validators take it for one."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise HTTPException(415, "the body of a search has the Content-Type application/json")
     if not isinstance(await request.json(), dict):
         raise HTTPException(400, "the body of a search is a JSON object")
 
