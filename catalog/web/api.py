@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 
 from catalog.errors import CatalogError
 from catalog.settings import CatalogSettings
-from catalog.web import aggregations, browse
+from catalog.web import aggregations, browse, filters
 from catalog.web.bands import bands_router
 from catalog.web.changes import changes_router
 from catalog.web.exports import add_exports
@@ -97,9 +97,12 @@ def create_app(settings: CatalogSettings) -> FastAPI:
     api.client.title = settings.title
     api.client.description = api_settings.stac_fastapi_description
     api.client.landing_page_id = api_settings.stac_fastapi_landing_id
-    api.client.base_conformance_classes = sorted(
-        {*api.client.base_conformance_classes, *aggregations.CONFORMANCE, *browse.CONFORMANCE}
-    )
+    api.client.base_conformance_classes = [
+        *api.client.base_conformance_classes,
+        *aggregations.CONFORMANCE,
+        *browse.CONFORMANCE,
+        *filters.CONFORMANCE,
+    ]
     app: FastAPI = api.app
     conditions = [each for each in extensions.search if each.GET is not None]
     app.include_router(aggregations.aggregation_router(api.client, conditions))

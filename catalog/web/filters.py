@@ -13,6 +13,13 @@ import orjson
 from cql2 import Expr
 from stac_fastapi.types.errors import InvalidQueryParameter
 
+CONFORMANCE = (
+    "http://www.opengis.net/spec/cql2/1.0/conf/advanced-comparison-operators",
+    "http://www.opengis.net/spec/cql2/1.0/conf/basic-spatial-functions",
+    "http://www.opengis.net/spec/cql2/1.0/conf/case-insensitive-comparison",
+)
+"""Parts of CQL2 that work beyond those that stac-fastapi names."""
+
 MAX_CHARACTERS = 20_000
 MAX_PARENTHESES = 200
 MAX_DEPTH = 50
