@@ -19,6 +19,7 @@ from infra import (
     cli_download,
     cli_evaluate,
     cli_library,
+    cli_lut,
     cli_normalise,
     cli_report,
     cli_versions,
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_database.app, name="db")
 app.add_typer(cli_library.app, name="library")
+app.add_typer(cli_lut.app, name="lut")
 app.add_typer(cli_evaluate.app, name="evaluate")
 app.add_typer(cli_report.app, name="report")
 

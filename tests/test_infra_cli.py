@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer.main
 from typer.testing import CliRunner
@@ -21,12 +22,13 @@ from infra.binaries import installed
 from infra.cli import app
 from infra.postgres import Cluster
 from infra.simulation import SimulationOptions, scene_spec
+from processing.atmosphere.lutdata import shipped_hash
 from processing.result import SceneResult, Status
 from tests.catalog_products import facts, store_product
 
 COMMANDS = {
     "demo", "simulate", "process", "publish", "withdraw", "download", "serve", "check", "doctor",
-    "evaluate", "report", "library", "normalise", "db",
+    "evaluate", "report", "library", "normalise", "lut", "db",
 }  # fmt: skip
 
 
@@ -295,3 +297,24 @@ def test_the_assessment_writes_its_reports(tmp_path: Path) -> None:
         report = folder / "gf1-wfv-ard" / "ceos-ard.json"
         assert json.loads(report.read_text()) == told
         assert "Self-assessed" in report.with_suffix(".html").read_text()
+
+
+def test_a_small_table_is_built(tmp_path: Path) -> None:
+    arguments = ["lut", "build", str(tmp_path), "--small", "--model", "continental", "--json"]
+    answer = CliRunner().invoke(app, arguments)
+    assert answer.exit_code == 0, answer.output
+    digest = json.loads(answer.stdout)["continental"]
+    with np.load(tmp_path / "continental.npz") as parts:
+        assert parts["path"].shape == (2, 2, 3, 3, 2, 3)
+        bright, dim = parts["path"][:, -1, 1].mean((1, 2, 3))
+    assert bright > 3 * dim  # blue and near infrared
+    assert len(digest) == 64
+    assert shipped_hash() != digest
+
+
+def test_the_tables_of_production_are_shown() -> None:
+    answer = CliRunner().invoke(app, ["lut", "show", "--json"])
+    told = json.loads(answer.stdout)
+    assert told["content_hash"] == shipped_hash()
+    assert len(told["models"]) == 5
+    assert max(told["nodes"]["sza_deg"]) == 75
