@@ -5,6 +5,8 @@ import io
 import json
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,9 +19,13 @@ from PIL import Image
 from rio_tiler.io import Reader
 
 from catalog.check import check
+from catalog.errors import ReferenceImageError
+from catalog.grid import Grid
 from catalog.validate import SchemaValidator
 from infra.roles import Dsns
 from processing.compare import Row
+from processing.reference.fetch import Cache
+from processing.reference.stac import Search, search_stac
 from processing.result import Status
 from tests.demo_site import Demo, make_demo, served
 
@@ -178,6 +184,18 @@ def test_tiles_and_previews_of_every_render(address: str, client: pystac_client.
                 assert response.headers["content-type"] == "image/png"
                 picture = np.asarray(Image.open(io.BytesIO(response.read())))
             assert picture[..., :3].std() > 0
+
+
+def test_the_catalogue_itself_serves_as_a_reference(address: str, tmp_path: Path) -> None:
+    summer = datetime(2020, 7, 20, tzinfo=UTC)
+    search = Search(f"{address}/stac", "gf1-wfv-ard", LAKE, summer, "red")
+    reference = search_stac(search, Cache(tmp_path))
+    assert reference.band == "red"
+    assert reference.pieces[0].name.startswith("GF1WFV1.16m.2020170")
+    seen = reference.read(Grid(32631, 352_000.0, 5_042_000.0, 16.0, 100, 100))
+    assert np.isfinite(seen).mean() > 0.5
+    with pytest.raises(ReferenceImageError, match="gf1-wfv-none"):
+        search_stac(replace(search, collection="gf1-wfv-none"), Cache(tmp_path))
 
 
 def test_publishing_again_changes_nothing(

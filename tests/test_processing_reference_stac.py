@@ -253,6 +253,13 @@ def test_the_scenes_own_year_serves_where_there_is_nothing_newer(api: Api, tmp_p
     assert [piece.name for piece in reference.pieces] == ["old"]
 
 
+def test_another_season_serves_where_the_own_has_nothing(api: Api, tmp_path: Path) -> None:
+    api.items = api.items[2:3]
+    with running(api):
+        reference = find(api, tmp_path / "cache")
+    assert [piece.name for piece in reference.pieces] == ["winter"]
+
+
 def test_the_cache_keeps_to_its_size(api: Api, tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     folder.mkdir()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import product
 from typing import Any, Final
 from urllib.parse import urljoin
 
@@ -33,12 +34,15 @@ from processing.reference.image import (
 FIRST_YEAR: Final = 2022
 """First full year of Sentinel-2 images on the global reference image."""
 _YEARS: Final = 3
-_SEASON_DAYS: Final = 30
+_SEASON_DAYS: Final = (30, 75, 182)
+"""Days on either side of the day of the year of the scene, asked one after the other."""
 _CLOUD_PERCENT: Final = 30.0
 _CLOUD_PER_DAY: Final = 0.3
 """Percent of cloud that weigh as much as one day of season."""
 _ENOUGH: Final = 0.98
 """Share of the scene that images must cover before the search ends."""
+_PART: Final = 0.5
+"""Share that does without longer seasons: beyond a coast nothing is found in any."""
 _WORTH: Final = 0.005
 """Least share of the scene that one more image must add."""
 _MOST_PIECES: Final = 24
@@ -101,8 +105,8 @@ def search_stac(
             break
     else:
         raise ReferenceImageError(
-            f"{source}: no image with less than {_CLOUD_PERCENT:g} % of cloud within "
-            f"{_SEASON_DAYS} days of the season around {search.bounds}; give another reference"
+            f"{source}: no image with less than {_CLOUD_PERCENT:g} % of cloud around "
+            f"{search.bounds}; give another reference"
         )
     pieces = []
     for number, found in enumerate(chosen, 1):
@@ -121,15 +125,16 @@ def _choose(search: Search, band: str, cache: Cache) -> list[_Found]:
     scene = box(west, south, east, north)
     found: list[_Found] = []
     chosen: list[_Found] = []
-    for interval in _intervals(search.time):
+    covered = 0.0
+    for days, interval in _intervals(search.time):
+        if covered > (_ENOUGH if days == _SEASON_DAYS[0] else _PART):
+            break
         key = (search.api, search.collection, [round(v, 2) for v in search.bounds], interval)
         items = cache.answer(key, partial(_items, search, interval))
         found += [f for item in items if (f := _candidate(item, band, search)) is not None]
         chosen = _cover(scene, sorted(found, key=lambda each: each.badness))
-        if unary_union([c.outline for c in chosen]).intersection(scene).area > (
-            _ENOUGH * scene.area
-        ):
-            break
+        ground = unary_union([each.outline for each in chosen])
+        covered = ground.intersection(scene).area / scene.area
     return chosen
 
 
@@ -145,19 +150,20 @@ def _cover(scene: BaseGeometry, candidates: list[_Found]) -> list[_Found]:
     return chosen
 
 
-def _intervals(time: datetime) -> Iterator[str]:
-    """Yield the season of a scene in the years nearest to it, those on the global reference first.
+def _intervals(time: datetime) -> Iterator[tuple[int, str]]:
+    """Yield the season of a scene, and its days, in the years nearest to it.
 
-    Where these have nothing, the scene's own year and its neighbours are asked.
+    Those on the global reference come first, the scene's own year and its neighbours next; then
+    all of them with a longer season.
     """
     time, today = time.astimezone(UTC), datetime.now(UTC)
     near = sorted(range(FIRST_YEAR, today.year + 1), key=lambda year: abs(year - time.year))
-    years = [*near[:_YEARS], time.year, time.year - 1, time.year + 1]
-    for year in dict.fromkeys(years):
+    years = dict.fromkeys([*near[:_YEARS], time.year, time.year - 1, time.year + 1])
+    for days, year in product(_SEASON_DAYS, years):
         middle = time.replace(year=year, day=min(time.day, 28))
-        first, last = (middle + timedelta(days=d) for d in (-_SEASON_DAYS, _SEASON_DAYS))
+        first, last = (middle + timedelta(days=way * days) for way in (-1, 1))
         if first < today:
-            yield f"{first:%Y-%m-%dT00:00:00Z}/{last:%Y-%m-%dT23:59:59Z}"
+            yield days, f"{first:%Y-%m-%dT00:00:00Z}/{last:%Y-%m-%dT23:59:59Z}"
 
 
 def _items(search: Search, interval: str) -> list[dict[str, Any]]:
