@@ -21,7 +21,7 @@ import pandas as pd
 import pvlib
 from numpy.typing import NDArray
 
-from benchmarks.rows.registration import (
+from benchmarks.rows.batches import (
     BATCH,
     DATES,
     SMALL_BATCH,
