@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 
@@ -18,7 +18,7 @@ from catalog.errors import CatalogError
 from catalog.product import ItemId
 
 Row = Mapping[str, Any]
-"""A row of pgSTAC's items, as its loader makes it."""
+"""A row of pgSTAC's items, as its loader makes it, and under ``note`` the ``Note`` of the item."""
 
 
 class Kind(StrEnum):
@@ -52,7 +52,7 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Note:
+class Note:
     """What is to be known of an item when its row is recorded.
 
     ``predecessor`` and ``successor`` are ids of its neighbours among its versions; ``files`` and
@@ -63,6 +63,19 @@ class _Note:
     successor: str | None
     files: int
     size: int
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> Self:
+        """Read the note off a published item."""
+        named = {
+            link["rel"]: link["href"].rpartition("/")[2]
+            for link in item["links"]
+            if link["rel"].endswith("cessor-version")
+        }
+        sizes = [asset.get("file:size", 0) for asset in item["assets"].values()]
+        return cls(
+            named.get("predecessor-version"), named.get("successor-version"), len(sizes), sum(sizes)
+        )
 
 
 class Journal:
@@ -79,16 +92,11 @@ class Journal:
     def __init__(self, connection: psycopg.Connection[Any], reason: str | None) -> None:
         self._connection = connection
         self._reason = reason
-        self._notes: dict[str, _Note] = {}
         self._withdrawn = withdrawn(connection)
 
-    def watched(self, items: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Pass on items that are not withdrawn, and note what is recorded of them."""
-        for item in items:
-            if item["id"] in self._withdrawn:
-                continue
-            self._notes[item["id"]] = _note(item)
-            yield item
+    def admitted(self, items: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Pass on items that are not withdrawn."""
+        return (item for item in items if item["id"] not in self._withdrawn)
 
     def changed(self, collection: str, rows: Iterable[Row]) -> Changed:
         """Return the rows that the catalogue does not hold as they are."""
@@ -102,8 +110,6 @@ class Journal:
             ).fetchall()
         )
         fresh = {row["id"]: row for row in rows if held.get(row["id"]) != digests[row["id"]]}
-        for name in digests.keys() - fresh.keys():
-            del self._notes[name]
         return Changed(
             collection, list(fresh.values()), [digests[name] for name in fresh],
             frozenset(held) & frozenset(fresh),
@@ -117,8 +123,7 @@ class Journal:
         )
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             for row, digest in zip(changed.rows, changed.digests, strict=True):
-                item = row["id"]
-                note = self._notes.pop(item)
+                item, note = row["id"], row["note"]
                 kind = Kind.REPLACED if item in changed.known else Kind.NEW
                 reason = self._why(kind, note)
                 copy.write_row(
@@ -134,7 +139,7 @@ class Journal:
                     )
                 )
 
-    def _why(self, kind: Kind, note: _Note) -> str:
+    def _why(self, kind: Kind, note: Note) -> str:
         if note.successor is not None:
             why = f"replaced by {note.successor}"
         elif kind is Kind.REPLACED:
@@ -203,18 +208,6 @@ def _record(connection: psycopg.Connection[Any], kind: Kind, item: ItemId, reaso
     connection.execute(
         "INSERT INTO gfard.changes (kind, collection, item, reason) VALUES (%s, %s, %s, %s)",
         [kind, item.collection, str(item), reason],
-    )
-
-
-def _note(item: Mapping[str, Any]) -> _Note:
-    named = {
-        link["rel"]: link["href"].rpartition("/")[2]
-        for link in item["links"]
-        if link["rel"].endswith("cessor-version")
-    }
-    sizes = [asset.get("file:size", 0) for asset in item["assets"].values()]
-    return _Note(
-        named.get("predecessor-version"), named.get("successor-version"), len(sizes), sum(sizes)
     )
 
 

@@ -21,7 +21,7 @@ from psycopg import sql
 from pypgstac.db import PgstacDB
 from pypgstac.load import Loader, Methods, chunked_iterable
 
-from catalog.changes import Journal, Row
+from catalog.changes import Journal, Note, Row
 from catalog.collections import collections, queryables
 from catalog.database import session
 from catalog.published import ASSESSMENT_FILES, published_collection, published_version
@@ -146,7 +146,9 @@ def load(
         _declare_queryables(connection)
         journal = Journal(connection, reason)
         partitions = set()
-        rows = (loader.format_item(item) for item in journal.watched(items))
+        rows = (
+            {**loader.format_item(item), "note": Note.of(item)} for item in journal.admitted(items)
+        )
         for chunk in _ahead(_chunks(rows)):
             for collection, group in groupby(chunk, key=_collection):
                 partitions.add(_load_chunk(connection, journal, collection, list(group)))
