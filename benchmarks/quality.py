@@ -28,7 +28,7 @@ from processing.quality import rules
 from processing.quality.accuracy import Confusion
 from processing.quality.cloudbase import Rays
 from processing.quality.mask import look, tile_mask
-from processing.quality.qa import tile_qa
+from processing.quality.qa import mask_and_qa
 from processing.quality.shadows import Ground, shadow_probability
 from processing.sensors import camera
 from tests.cloud_scenes import SWATH_DEG, CloudScene, cloud_scene
@@ -163,10 +163,10 @@ def classify_tile(side: int, network: bool) -> float:
     drawn = time.process_time() - start
     angles = SameAngles(150.0, 38.0, 100.0, 25.0)
     looked = look(toa, coarse, angles, heights, camera("GF1WFV1"), network=network, month=7)
-    mask, no = tile_mask(looked, encoded, grid), np.zeros(grid.shape, np.bool_)
-    tile_qa(
-        mask, looked, grid, toa=encoded, saturated=no, clamped=no, low_sun=no,
-        aod=np.full(grid.shape, 0.1, np.float32), aerosol_source=no.view(np.uint8),
+    no, aod = np.zeros(grid.shape, np.bool_), np.full(grid.shape, 0.1, np.float32)
+    mask_and_qa(
+        looked, encoded, grid, saturated=no, clamped=no, low_sun=no, aod=aod,
+        aerosol_source=no.view(np.uint8),
     )  # fmt: skip
     return drawn
 

@@ -18,8 +18,7 @@ from processing.geometry.field import GroundField
 from processing.geometry.ortho import Ortho, covered_window, orthorectify
 from processing.look import Observation, SceneLook
 from processing.outline import outline
-from processing.quality.mask import tile_mask
-from processing.quality.qa import tile_qa
+from processing.quality.qa import mask_and_qa
 from processing.settings import ProcessSettings
 from processing.write import write_cog, write_thumbnail
 
@@ -110,12 +109,10 @@ def _assets(
     valid = toa[0] != 0
     aod = looked.aod.on(frame)
     source = looked.aod.source_on(frame)
-    mask = tile_mask(looked.quality, toa, frame)
-    qa = tile_qa(
-        mask,
+    mask, qa = mask_and_qa(
         looked.quality,
+        toa,
         frame,
-        toa=toa,
         saturated=ortho.saturated != 0,
         clamped=clamped,
         aod=aod,

@@ -9,8 +9,8 @@ from catalog.errors import MaskError
 from catalog.grid import Grid
 from catalog.product import QA, MaskClass
 from processing.geometry.angles import Angles
-from processing.quality.mask import SceneQuality, look, tile_mask
-from processing.quality.qa import tile_qa
+from processing.quality.mask import SceneQuality, look
+from processing.quality.qa import mask_and_qa
 from processing.sensors import camera
 
 ROWS, COLS = 70, 90
@@ -48,13 +48,11 @@ def _tile(quality: SceneQuality, toa: np.ndarray) -> tuple[np.ndarray, np.ndarra
     known = np.isfinite(toa).all(axis=0)
     encoded = np.where(known, np.rint(np.nan_to_num(toa, posinf=0) * 1e4), 0).astype(np.uint16)
     fine = encoded.repeat(2, 1).repeat(2, 2)
-    mask = tile_mask(quality, fine, frame)
     no = np.zeros(frame.shape, bool)
-    qa = tile_qa(
-        mask, quality, frame, toa=fine, saturated=no, clamped=no, low_sun=no,
+    return mask_and_qa(
+        quality, fine, frame, saturated=no, clamped=no, low_sun=no,
         aod=np.full(frame.shape, 0.1, np.float32), aerosol_source=no.astype(np.uint8),
     )  # fmt: skip
-    return mask, qa
 
 
 @pytest.mark.parametrize("network", [False, True])

@@ -6,7 +6,7 @@ import pytest
 from catalog.grid import Grid
 from catalog.product import QA, QA_FIELDS, MaskClass
 from processing.quality.mask import Context, SceneQuality, tile_mask
-from processing.quality.qa import tile_qa
+from processing.quality.qa import mask_and_qa
 
 LOOK = Grid(32631, 300000.0, 5100000.0, 32.0, 40, 40)
 FRAME = Grid(32631, 300000.0, 5100000.0, 16.0, 80, 80)
@@ -42,8 +42,9 @@ def _qa(quality: SceneQuality, toa: np.ndarray, **changes: np.ndarray) -> np.nda
         "aod": np.full(FRAME.shape, 0.1, np.float32),
         "aerosol_source": np.zeros(FRAME.shape, np.uint8),
     }
-    mask = tile_mask(quality, toa, FRAME)
-    return tile_qa(mask, quality, FRAME, toa=toa, **{**values, **changes})
+    mask, qa = mask_and_qa(quality, toa, FRAME, **{**values, **changes})
+    assert np.array_equal(mask, tile_mask(quality, toa, FRAME))
+    return qa
 
 
 def _read(qa: np.ndarray, name: str) -> np.ndarray:

@@ -346,16 +346,23 @@ def _compose(
 class Strip:
     """What is known of some full rows of a tile; arrays are (rows of the strip, cols).
 
-    ``cloud`` and ``shadow`` are probabilities, NaN outside the look grid's data; ``snow`` and
-    ``water`` are what the rules see at the tile's pixel size, whatever lies above.
+    ``valid`` has an observation. ``cloud`` and ``shadow`` are probabilities, NaN outside the look
+    grid's data; ``snow`` and ``water`` are what the rules see at the tile's pixel size, whatever
+    lies above.
     """
 
     rows: slice
+    valid: NDArray[np.bool_]
     cloud: NDArray[np.float32]
     shadow: NDArray[np.float32]
     snow: NDArray[np.bool_]
     water: NDArray[np.bool_]
     context: NDArray[np.uint8]
+
+    @property
+    def classes(self) -> NDArray[np.uint8]:
+        """``MaskClass`` of each pixel."""
+        return _compose(self.valid, self.cloud > 0.5, self.shadow > 0.5, self.snow, self.water)
 
 
 def strips(quality: SceneQuality, toa: NDArray[np.uint16], grid: Grid) -> Iterator[Strip]:
@@ -388,6 +395,7 @@ def strips(quality: SceneQuality, toa: NDArray[np.uint16], grid: Grid) -> Iterat
         known = context.on(frame, nearest=True)
         yield Strip(
             rows,
+            toa[0, rows] != 0,
             widened(seen, edges.cloud_buffer)[inner],
             widened(shadow.on(around), edges.shadow_buffer)[inner],
             snow.white(image) & (known & Context.CAN_SNOW != 0),
@@ -410,11 +418,5 @@ def tile_mask(quality: SceneQuality, toa: NDArray[np.uint16], grid: Grid) -> NDA
     """
     mask = np.empty(grid.shape, np.uint8)
     for strip in strips(quality, toa, grid):
-        mask[strip.rows] = _compose(
-            toa[0, strip.rows] != 0,
-            strip.cloud > 0.5,
-            strip.shadow > 0.5,
-            strip.snow,
-            strip.water,
-        )
+        mask[strip.rows] = strip.classes
     return mask

@@ -1,10 +1,10 @@
-"""The quality bits of a tile: every class and flag that applies, where the mask keeps one."""
+"""Mask and quality bits of a tile: of all classes and flags that apply the mask keeps one."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.grid import Grid
-from catalog.product import QA, MaskClass
+from catalog.product import QA
 from processing.quality.mask import Context, SceneQuality, strips
 
 CONFIDENCE_STEPS = (0.2, 0.5, 0.8)
@@ -13,44 +13,48 @@ HIGH_AEROSOL = 0.5
 """Aerosol optical depth at 550 nm above which the aerosol counts as high."""
 
 
-def tile_qa(
-    mask: NDArray[np.uint8],
+def mask_and_qa(
     quality: SceneQuality,
+    toa: NDArray[np.uint16],
     grid: Grid,
     *,
-    toa: NDArray[np.uint16],
     saturated: NDArray[np.bool_],
     clamped: NDArray[np.bool_],
     aod: NDArray[np.float32],
     aerosol_source: NDArray[np.uint8],
     low_sun: NDArray[np.bool_],
-) -> NDArray[np.uint16]:
-    """Return the ``qa`` asset of a tile, uint16 (rows, cols), 0 = no data.
+) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """Return the ``mask`` and ``qa`` assets of a tile, both from one pass over it.
 
     Parameters
     ----------
-    mask
-        The ``mask`` asset of the tile.
     quality
         The classified scene.
-    grid
-        Frame of all arrays, which are (rows, cols) but for ``toa``.
     toa
         Encoded TOA reflectance (bands, rows, cols) uint16, 0 = no data.
+    grid
+        Frame of all arrays, which are (rows, cols) but for ``toa``.
     saturated, clamped, low_sun
         Saturated input, clamped reflectance, sun zenith above the limit.
     aod
         Aerosol optical depth at 550 nm.
     aerosol_source
         Value of the ``aerosol_source`` field, 0-3.
+
+    Returns
+    -------
+    mask
+        uint8 (rows, cols) of ``MaskClass``.
+    qa
+        uint16 (rows, cols), the fields of ``catalog.product.QA``, 0 = no data.
     """
-    qa = np.empty(grid.shape, np.uint16)
+    mask, qa = np.empty(grid.shape, np.uint8), np.empty(grid.shape, np.uint16)
     for strip in strips(quality, toa, grid):
         rows = strip.rows
-        shadow = (mask[rows] == MaskClass.CLOUD_SHADOW) | (strip.shadow > 0.5)
+        mask[rows] = strip.classes
         values = {
             "cloud_confidence": np.digitize(np.nan_to_num(strip.cloud), CONFIDENCE_STEPS),
-            "cloud_shadow": shadow,
+            "cloud_shadow": strip.shadow > 0.5,
             "snow": strip.snow,
             "water": strip.water,
             "saturated": saturated[rows],
@@ -63,8 +67,8 @@ def tile_qa(
             "cloud_adjacent": strip.context & Context.CLOUD_ADJACENT != 0,
             "incomplete": ~np.isfinite(strip.cloud) | (not quality.network),
         }
-        qa[rows] = _pack(values, mask[rows] != MaskClass.FILL)
-    return qa
+        qa[rows] = _pack(values, strip.valid)
+    return mask, qa
 
 
 def _pack(values: dict[str, NDArray[np.generic]], valid: NDArray[np.bool_]) -> NDArray[np.uint16]:
