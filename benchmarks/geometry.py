@@ -1,4 +1,4 @@
-"""Speed and accuracy of the geometry: resampling against GDAL, angles, and registration of batches.
+"""Speed and accuracy of the geometry: resampling, angles, and the co-registration of scenes.
 
 The scene of the resampling is a synthetic pushbroom over hills. Times are CPU seconds of one
 process, both sides measured in turn in the same run; GDAL warps with ``RPC_DEM``, ``XSCALE=1`` and
@@ -29,6 +29,7 @@ from benchmarks.rows.batches import (
     batch_rows,
     stability_rows,
 )
+from benchmarks.rows.registration import registration_rows
 from benchmarks.rows.row import Row, at_least, at_most
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
@@ -172,6 +173,7 @@ def rows(full: bool) -> Iterator[Row]:
         yield from angle_rows(scene)
     yield from sun_rows(300)
     data = os.environ.get("GFARD_TEST_DATA")
+    yield from registration_rows(full, Path(data) if data else None)
     yield from batch_rows(Path(data) if data else None, BATCH if full else SMALL_BATCH)
     yield from stability_rows(DATES if full else SMALL_DATES)
 
@@ -180,7 +182,7 @@ def main() -> None:
     """Print the figures, one a line; exit with 1 where a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("--full", action="store_true", help="a whole tile, whole batches")
+    parser.add_argument("--full", action="store_true", help="whole tiles and scenes, every trial")
     options = parser.parse_args()
     missed = False
     for row in rows(options.full):

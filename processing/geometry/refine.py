@@ -29,10 +29,11 @@ _MAD: Final = 1.4826
 _RAYLEIGH: Final = 1.1774
 """Median distance from the middle of a normal distribution of deviation 1 along either axis."""
 _NEIGHBOURS: Final = 8
+_ALIKE: Final = 3
 _PART_WEIGHT: Final = 0.3
 """Noise of a match over the offset that a part may be expected to have."""
-_PART_APART_PX: Final = 0.3
-"""Distance of a part's median from the common model at which parts have offsets of their own."""
+_PART_APART: Final = 0.4
+"""How far a part may be from the common model, in tolerances, without an offset of its own."""
 
 
 class Model(StrEnum):
@@ -124,23 +125,24 @@ def fit(
     base = _design(demand, frame, model)
     start = _sampled(base, demand.moves, tolerance_px)
     solution = _reweighted(base, demand.moves, start, tolerance_px)
-    own = np.zeros((parts, 2))
-    left = demand.moves - base @ solution
-    medians = [np.median(left[demand.part == k], 0) for k in np.unique(demand.part)]
-    if parts > 1 and np.abs(medians).max() > _PART_APART_PX:
+    own = _part_medians(demand, demand.moves - base @ solution, parts)
+    if np.abs(own).max() > _PART_APART * tolerance_px:
         design = np.concatenate([base, np.eye(parts)[demand.part]], 1)
         start = np.concatenate([solution, own])
         whole = _reweighted(design, demand.moves, start, tolerance_px, tied=parts)
         solution, own = whole[:-parts], whole[-parts:]
+    else:
+        own = np.zeros((parts, 2))
     return tuple(_correction(solution, own[k], frame, k) for k in range(parts))
 
 
 def consistent(demand: Demand, frame: Frame, floor_px: float) -> NDArray[np.bool_]:
-    """Tell which points move as their neighbours do; the others are false matches.
+    """Tell which points move as some neighbours do; the others are false matches.
 
-    A point is false where it is farther from the median of its eight nearest neighbours than
-    three deviations (by their median), and than ``floor_px``. Whatever a stretch of the image
-    has in common, such as wobble or a wrong height, stays: only what stands alone goes.
+    A point is false where fewer than three of its eight nearest neighbours move as it does,
+    within three deviations (by the median of the distances to the third) or ``floor_px``.
+    Whatever a stretch of the image has in common, such as wobble or a wrong height, stays: only
+    what stands alone goes.
     """
     keep = np.ones(len(demand.row), np.bool_)
     places = np.stack(frame.place(demand.part, demand.row, demand.col), 1)
@@ -148,9 +150,9 @@ def consistent(demand: Demand, frame: Frame, floor_px: float) -> NDArray[np.bool
         if keep.sum() <= _NEIGHBOURS:
             break
         near = np.asarray(cKDTree(places[keep]).query(places, _NEIGHBOURS + 1)[1])[:, 1:]
-        apart = np.hypot(*(demand.moves - np.median(demand.moves[keep][near], 1)).T)
-        spread = _MAD * float(np.median(apart[keep]))
-        keep = apart <= max(3.0 * spread, floor_px)
+        apart = np.linalg.norm(demand.moves[:, None] - demand.moves[keep][near], axis=2)
+        third = np.sort(apart, 1)[:, _ALIKE - 1]
+        keep = third <= max(3.0 * _MAD * float(np.median(third[keep])), floor_px)
     return keep
 
 
@@ -190,6 +192,14 @@ def _sampled(design: Floats, moves: Floats, tolerance: float) -> Floats:
     cost = np.minimum(apart, tolerance).sum(1)
     best = solutions[int(cost.argmin())]
     return np.asarray(best)
+
+
+def _part_medians(demand: Demand, left: Floats, parts: int) -> Floats:
+    """Return the median of what is left in each part, shape (parts, 2); 0 for a single part."""
+    medians = np.zeros((parts, 2))
+    for k in np.unique(demand.part) if parts > 1 else ():
+        medians[k] = np.median(left[demand.part == k], 0)
+    return medians
 
 
 def _reweighted(
