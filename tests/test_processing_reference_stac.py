@@ -155,11 +155,10 @@ def asset(href: str, *names: str, style: str = "1.1") -> dict[str, Any]:
     return {"href": href, "type": "image/tiff; application=geotiff", **(bands if names else {})}
 
 
-@pytest.fixture
-def api(tmp_path: Path) -> Api:
-    """The clearest image of the season is one of 2023; others are cloudy, of winter, or old."""
-    folder = tmp_path / "served"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that items name: images of 20 km, and the classes of one with a cloud."""
+    folder = tmp_path_factory.mktemp("served")
     for name, value in (("good", 1000), ("winter", 3000), ("old", 4000)):
         write_cog(folder / f"{name}.tif", value)
     write_cog(folder / "scl.tif", 4, "uint8")
@@ -167,7 +166,13 @@ def api(tmp_path: Path) -> Api:
         classes = raster.read(1)
         classes[1300:1500, 900:1100] = 9
         raster.write(classes, 1)
-    made = Api(folder)
+    return folder
+
+
+@pytest.fixture
+def api(served: Path) -> Api:
+    """The clearest image of the season is one of 2023; others are cloudy, of winter, or old."""
+    made = Api(served)
     visual = asset("../good.tif", "red", "green", "blue")
     made.items = [
         item("cloudy", "2023-06-17T10:56:19Z", 55.0, red=asset("../good.tif", "red")),
