@@ -154,8 +154,11 @@ def place(
     )
     placement = Placement(registration, reference, None)
     if placement.klass is AccuracyClass.INSUFFICIENT:
-        count = registration.accuracy.check_points
-        doubt = f"{_NOT_MEASURED}: only {count} points match the reference {reference.label}"
+        accuracy = registration.accuracy
+        doubt = (
+            f"{_NOT_MEASURED}: only {accuracy.check_points} check points in {accuracy.cells} of 9 "
+            f"cells match the reference {reference.label}"
+        )
         return package, replace(placement, doubt=doubt)
     return _corrected(package, registration), placement
 

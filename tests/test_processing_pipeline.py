@@ -193,7 +193,7 @@ def test_too_few_points_reject_the_scene_unless_that_is_allowed(
     (stored,) = FolderStore(tmp_path / "lax").items()
     properties = stored.item["properties"]
     assert properties["product:quality_status"] == "degraded"
-    assert "points match the reference sr.tif (red)" in properties["gfard:quality_reason"]
+    assert "cells match the reference sr.tif (red)" in properties["gfard:quality_reason"]
     assert "accuracy:geometric_rmse" not in properties
     assert "geometry" not in stored.item["assets"]
     assert properties["gfard:geometric_correction"] == []
