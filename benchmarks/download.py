@@ -117,7 +117,7 @@ def export(server: Server, format: str, **query: str) -> tuple[int, float]:
     before = server.process.cpu_times()
     url = f"{server.address}/stac/export"
     size = 0
-    with httpx.stream("GET", url, params={"format": format, **query}, timeout=600) as answer:
+    with httpx.stream("GET", url, params={"format": format, **query}, timeout=3600) as answer:
         answer.raise_for_status()
         for piece in answer.iter_raw():
             size += len(piece)

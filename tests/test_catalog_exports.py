@@ -6,11 +6,14 @@ import json
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import orjson
 import pyarrow.parquet as pq
 import pytest
+from stac_geoparquet.arrow import parse_stac_ndjson_to_parquet
 from starlette.testclient import TestClient
 
 from catalog.load import load
@@ -20,6 +23,7 @@ from catalog.settings import CatalogSettings
 from catalog.store import StoredItem, relative_folder
 from catalog.web import exports
 from catalog.web.api import create_app
+from catalog.web.geoparquet import convert
 from infra.roles import Dsns
 from tests.catalog_products import document, facts
 
@@ -173,6 +177,18 @@ def test_geoparquet_is_read_by_another_library(
         assert rows[name]["datetime"] == datetime.fromisoformat(item["properties"]["datetime"])
         assert rows[name]["assets"]["SR"]["href"] == item["assets"]["SR"]["href"]
         assert len(rows[name]["assets"]["SR"]["bands"]) == len(item["assets"]["SR"]["bands"])
+
+
+def test_columns_found_from_few_items_are_those_of_all(tmp_path: Path) -> None:
+    items = [_published(number) for number in range(0, 60, 3)]
+    items[7]["properties"]["gfard:rare"] = {"deep": [1, 2.5]}
+    items[11]["properties"]["eo:cloud_cover"] = 3
+    (tmp_path / "items").write_bytes(b"".join(orjson.dumps(item) + b"\n" for item in items))
+    convert(tmp_path / "items", tmp_path / "few.parquet")
+    parse_stac_ndjson_to_parquet(tmp_path / "items", tmp_path / "all.parquet")
+    few, every = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("few", "all"))
+    assert few.schema.equals(every.schema)
+    assert few.equals(every)
 
 
 @pytest.mark.parametrize("format", ["urls", "metalink", "csv", "geojsonseq", "curl"])

@@ -8,7 +8,7 @@ memory stays that of one row group.
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,36 @@ async def _convert_apart(source: Path, target: Path) -> None:
 def convert(source: Path, target: Path) -> None:
     """Turn a file of one STAC item per line into STAC GeoParquet."""
     from stac_geoparquet.arrow import parse_stac_ndjson_to_parquet
+    from stac_geoparquet.arrow._schema.models import InferredSchema
 
-    parse_stac_ndjson_to_parquet(source, target, chunk_size=_ROW_GROUP, compression="zstd")
+    schema = InferredSchema()
+    with source.open("rb") as lines:
+        schema.update_from_items(list(_telling(map(orjson.loads, lines))))
+    schema.manual_updates()
+    parse_stac_ndjson_to_parquet(
+        source, target, schema=schema, chunk_size=_ROW_GROUP, compression="zstd"
+    )
+
+
+def _telling(items: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the few items from which all columns follow: those that show a field or type first."""
+    known: set[tuple[str, type]] = set()
+    for item in items:
+        shown = set(_fields("", item))
+        if not shown <= known:
+            known |= shown
+            yield item
+
+
+def _fields(path: str, value: Any) -> Iterator[tuple[str, type]]:
+    """Yield the path and type of everything in a JSON value; all elements of a list are alike."""
+    yield path, type(value)
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _fields(f"{path}/{name}", part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _fields(f"{path}/*", part)
 
 
 if __name__ == "__main__":
