@@ -6,14 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from scipy import ndimage
 
 from catalog.check import check
-from catalog.product import ItemId
+from catalog.product import QA, ItemId, MaskClass
 from catalog.store import FolderStore
 from processing.geometry.coregister import MatchTable, Registration
 from processing.geometry.gate import measure
 from processing.geometry.refine import Model
 from processing.geometry.rpc import ImageCorrection
+from processing.package import open_package
 from processing.pipeline import produce
 from processing.result import SceneResult, Status
 from processing.settings import ProcessSettings
@@ -80,6 +82,49 @@ def test_a_scene_is_done_and_a_rerun_is_harmless(cloudy: Simulated, tmp_path: Pa
     assert stored == list(first.items)
     assert first.to_dict()["status"] == "done"
     assert {"open", "locate", "look", "tiles", "write", "wall"} <= set(first.timings)
+
+
+def test_item_and_bits_tell_of_the_mask_and_the_counts(cloudy: Simulated, tmp_path: Path) -> None:
+    _produce(cloudy, tmp_path)
+    (stored,) = FolderStore(tmp_path).items()
+    assets, images = stored.item["assets"], {}
+    for key in ("mask", "qa"):
+        with rasterio.open(tmp_path / stored.relative / assets[key]["href"]) as raster:
+            images[key] = raster.read(1)
+    valid = images["mask"] != MaskClass.FILL
+    percent = {
+        value: 100 * (images["mask"][valid] == value).mean()
+        for value in MaskClass
+        if value is not MaskClass.FILL
+    }
+    classes = {entry["value"]: entry for entry in assets["mask"]["classification:classes"]}
+    assert "percentage" not in classes[MaskClass.FILL]
+    for value, share in percent.items():
+        assert classes[value]["percentage"] == pytest.approx(share, abs=6e-4)
+    properties = stored.item["properties"]
+    assert properties["eo:cloud_cover"] == pytest.approx(percent[MaskClass.CLOUD], abs=6e-4) != 0
+    assert properties["eo:snow_cover"] == pytest.approx(percent[MaskClass.SNOW], abs=6e-4)
+
+    def bit(name: str) -> np.ndarray:
+        return (images["qa"] >> QA[name].offset) & 1 == 1
+
+    assert np.array_equal(bit("valid"), valid)
+    shadow, water = (images["mask"] == c for c in (MaskClass.CLOUD_SHADOW, MaskClass.WATER))
+    assert (bit("cloud_shadow") >= shadow).all()
+    assert (bit("water") >= water).all()
+    assert bit("incomplete")[valid].all()  # by rules alone
+    # The kernel reads four counts along each axis: one that is saturated marks all it touches.
+    raw = _saturated_counts(cloudy)
+    least, most = raw.mean(), ndimage.maximum_filter(raw, 5).mean()
+    assert 0.1 < least < bit("saturated")[valid].mean() < most < 0.6
+
+
+def _saturated_counts(scene: Simulated) -> np.ndarray:
+    """Return where any band of the package's image is saturated."""
+    with open_package(scene.package) as package:
+        (part,) = package.parts
+        counts = part.read(0, 0, part.height, part.width)
+        return (counts >= package.camera.saturation_dn).any(axis=0)
 
 
 def test_uncertainties_are_assets_on_request(cloudy: Simulated, tmp_path: Path) -> None:
