@@ -35,7 +35,7 @@ demo: install
 serve: install
 	@$(BIN)/gfard serve
 
-test: install .venv/.browser .venv/.s3server
+test: install .venv/.browser .venv/.downloaders .venv/.s3server
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 check: .venv/.installed $(PORTAL)/node_modules/.package-lock.json
@@ -84,6 +84,11 @@ clean:
 
 .venv/.browser: | .venv/.installed
 	@infra/setup/packages browser
+	@touch $@
+
+# Without them their tests are skipped.
+.venv/.downloaders: | .venv/.installed
+	@infra/setup/packages downloaders || true
 	@touch $@
 
 # The S3 server wants an older python-dateutil, so it has an environment of its own.
