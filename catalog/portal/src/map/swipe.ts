@@ -12,6 +12,7 @@ export class Swipe {
   });
   private readonly labels = h("div", { class: "swipe-labels", "aria-hidden": "true" });
   private readonly second: MapLibre;
+  private readonly ready: Promise<unknown>;
   private readonly follow = (): void => {
     this.second.jumpTo({ center: this.first.getCenter(), zoom: this.first.getZoom() });
   };
@@ -28,6 +29,7 @@ export class Swipe {
       interactive: false,
       attributionControl: false,
     });
+    this.ready = this.second.once("load");
     first.on("move", this.follow);
     on(this.slider, "input", () => this.place(Number(this.slider.value)));
     on(this.slider, "change", () => moved(Number(this.slider.value)));
@@ -35,9 +37,7 @@ export class Swipe {
 
   /** Show a picture on the right, of the date named there; `left` names what the first map shows. */
   show(source: RenderSource, opacity: number, left: string, right: string): void {
-    const put = (): void => putRaster(this.second, "render", source, opacity);
-    if (this.second.isStyleLoaded()) put();
-    else void this.second.once("load").then(put);
+    void this.ready.then(() => putRaster(this.second, "render", source, opacity));
     this.labels.replaceChildren(h("span", {}, left), h("span", {}, right));
   }
 

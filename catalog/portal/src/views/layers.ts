@@ -1,5 +1,5 @@
 import { fill, h, on } from "../dom";
-import { formatDate, formatNumber, formatPercent, formatTime } from "../format";
+import { formatDate, formatNumber, formatPercent } from "../format";
 import { legend } from "../legends";
 import { itemBands, type Product } from "../product";
 import { decodeOwn, encodeOwn, type OwnBands, type Render } from "../renders";
@@ -44,7 +44,7 @@ export class LayersView {
   offerOthers(others: readonly Product[]): void {
     const options = others.filter(({ id }) => id !== this.product.id).map((one) => {
       const cloud = one.cloud === null ? "" : ` · ${t.results.cloud(formatPercent(one.cloud))}`;
-      return h("option", { value: `${one.collection}/${one.id}` }, `${formatDate(one.time)} ${formatTime(one.time).slice(0, 5)} · ${one.camera}${cloud}`);
+      return h("option", { value: `${one.collection}/${one.id}` }, `${formatDate(one.time)} · ${one.camera}${cloud}`);
     });
     fill(this.compare, h("option", { value: "" }, options.length === 0 ? t.product.compareOnly : t.product.compareNone), ...options);
     this.compare.disabled = options.length === 0;
