@@ -49,7 +49,7 @@ SAID_IN_LATIN = re.compile(
     r"gfard|GF-?\d|WFV\d?|STAC|API|MGRS|CEOS-ARD|GeoTIFF|GeoJSON|GeoParquet|GeoPandas|DuckDB|rustac"
     r"|Python|QGIS|GDAL|HTTP|UTC|UTM|CSV|JSON|DOI|CSTR|CRESDA|NDVI|curl|aria2c?|Metalink|English"
     r"|SR|TOA|AOD|mask|angle|uint\d+|PORTAL|TMK|Natural Earth|wget|sha256sum|ogrinfo|XYZ|Tiles"
-    r"|Zip|pixels|31TCL|[a-z0-9.]+-wfv-ard"
+    r"|EPSG|Zip|pixels|31TCL|[a-z0-9.]+-wfv-ard"
 )
 
 
@@ -116,6 +116,8 @@ def test_the_examples_of_a_data_set_work_as_they_stand(visit: Visits, tmp_path: 
     code: dict[str, str] = {}
     with visit("datasets/gf1-wfv-ard") as page:
         expect(page.get_by_role("heading", level=2)).to_have_count(7)
+        # The frame of the products, in degrees.
+        expect(page.get_by_text("116.39° E to 116.45° E, 40.17° N to 40.22° N")).to_be_visible()
         for program in ("Python", "R", "curl"):
             page.get_by_role("tab", name=program, exact=True).click()
             code[program] = page.get_by_role("tabpanel").locator("code").inner_text()
@@ -183,8 +185,14 @@ def test_chosen_products_become_a_list_that_download_programs_take(visit: Visits
         shown(page, "cart")
         page.reload()
         expect(page.get_by_role("heading", name="2 products")).to_be_visible()
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.get_by_role("button", name="Copy link").click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        link = page.evaluate("navigator.clipboard.readText()")
         page.get_by_role("button", name=re.compile("^Remove")).first.click()
         expect(page.get_by_role("heading", name="1 product")).to_be_visible()
+        page.goto(link)
+        expect(page.get_by_role("heading", name="2 products")).to_be_visible()
 
         page.get_by_role("link", name="Map search").click()
         page.get_by_role("link", name="Export the whole search").click()

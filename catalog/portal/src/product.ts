@@ -55,10 +55,18 @@ export function flatBbox(bbox: readonly number[]): Bbox {
   return bbox.length === 6 ? [west, south, fourth, fifth] : [west, south, third, fourth];
 }
 
+/** Files of a product in the order in which they are shown. */
+export const DATA_FILES: readonly string[] = [
+  "SR", "TOA", "AOD", "mask", "qa", "angle", "SR_uncertainty", "AOD_uncertainty",
+];
+
+/** Place of a file in lists; those that are not data come last. */
+export function rank(key: string): number {
+  return DATA_FILES.includes(key) ? DATA_FILES.indexOf(key) : DATA_FILES.length;
+}
+
 /** Files that a visitor may want, products first, the thumbnail left out. */
 export function downloads(item: StacItem): readonly (readonly [string, StacAsset])[] {
-  const order = ["SR", "TOA", "AOD", "mask", "qa", "angle"];
-  const rank = (key: string): number => (order.includes(key) ? order.indexOf(key) : order.length);
   return Object.entries(item.assets)
     .filter(([key]) => key !== "thumbnail")
     .sort(([a], [b]) => rank(a) - rank(b));

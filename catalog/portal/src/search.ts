@@ -1,7 +1,7 @@
 import { isAbort } from "./http";
 import { readProduct, type Product } from "./product";
-import type { PageRequest, StacClient } from "./stac/client";
-import { searchBody } from "./stac/query";
+import type { PageRequest, SearchPage, StacClient } from "./stac/client";
+import { conditions, searchBody } from "./stac/query";
 import type { Bbox } from "./stac/types";
 import { Store, type Filters } from "./state";
 
@@ -9,6 +9,7 @@ import { Store, type Filters } from "./state";
 export interface Results {
   readonly status: "loading" | "loading-more" | "ready" | "error";
   readonly products: readonly Product[];
+  /** Products that match in all; null until they are counted, which takes longer than finding some. */
   readonly matched: number | null;
   readonly next: PageRequest | null;
   readonly error: string;
@@ -20,13 +21,18 @@ const EMPTY: Results = { status: "loading", products: [], matched: null, next: n
 export class Search {
   readonly results = new Store<Results>(EMPTY);
   private running = new AbortController();
+  private counting = new AbortController();
 
   constructor(private readonly client: StacClient) {}
 
-  /** Search anew; the old list stays until the answer comes. */
-  start(filters: Filters, view: Bbox | null): Promise<void> {
+  /** Search anew; the old list stays until the answer comes. Resolves when the first products are there. */
+  async start(filters: Filters, view: Bbox | null): Promise<void> {
     this.results.set({ status: "loading", error: "" });
-    return this.load(this.client.first(searchBody(filters, view)), []);
+    this.counting.abort();
+    this.counting = new AbortController();
+    await this.load(this.client.first(searchBody(filters, view)), []);
+    const { status, next } = this.results.get();
+    if (status === "ready" && next) void this.count(conditions(filters, view), this.counting.signal);
   }
 
   /** Append the next page, when there is one. */
@@ -37,6 +43,20 @@ export class Search {
     await this.load(next, products);
   }
 
+  /** Once there is no further page, what is listed is all that matches. */
+  private matched(before: readonly Product[], page: SearchPage): number | null {
+    if (!page.next) return before.length + page.items.length;
+    return before.length > 0 ? this.results.get().matched : null;
+  }
+
+  private async count(body: Record<string, unknown>, signal: AbortSignal): Promise<void> {
+    try {
+      this.results.set({ matched: await this.client.count(body, signal) });
+    } catch (error) {
+      if (!isAbort(error)) console.warn("not counted", error); // the list is there without its number
+    }
+  }
+
   private async load(request: PageRequest, before: readonly Product[]): Promise<void> {
     this.running.abort();
     this.running = new AbortController();
@@ -45,7 +65,7 @@ export class Search {
       this.results.set({
         status: "ready",
         products: [...before, ...page.items.map(readProduct)],
-        matched: page.matched ?? (before.length > 0 ? this.results.get().matched : null),
+        matched: this.matched(before, page),
         next: page.next,
       });
     } catch (error) {

@@ -5,21 +5,27 @@ import { fill, h, icon, on } from "../dom";
 import { exportCommand, FORMATS, saveExport, TABLES, type ExportRequest, type Format } from "../exports";
 import { formatDate, formatSize } from "../format";
 import { decodeFilters } from "../permalink";
+import { DATA_FILES } from "../product";
 import { link, plain, type Route } from "../route";
 import { conditions } from "../stac/query";
 import { t } from "../strings";
 import type { Page } from "./page";
 
-const FILES = ["SR", "TOA", "AOD", "mask", "qa", "angle"] as const;
 const SEARCH = "search";
+const ITEMS = "items";
+
+/** What is to be listed: the cart, all that a search finds, or products that a link names. */
+type Subject =
+  | { readonly kind: "cart" }
+  | { readonly kind: "search"; readonly query: URLSearchParams }
+  | { readonly kind: "items"; readonly ids: readonly string[] };
 
 /** Downloads: the products of the cart, or all that a search finds, as a list in a chosen form. */
 export class CartPage implements Page {
   readonly element = h("div", { class: "page" });
   private format: Format = "aria2";
   private readonly files = new Set<string>(["SR", "mask"]);
-  /** Query of the search that is to be exported; null for the cart. */
-  private query: URLSearchParams | null = null;
+  private subject: Subject = { kind: "cart" };
   private readonly listed = h("div", {});
   private readonly total = h("p", { class: "count", role: "status" });
   private readonly said = h("p", { class: "note", role: "status" });
@@ -36,23 +42,29 @@ export class CartPage implements Page {
   }
 
   show({ query }: Route): void {
-    this.query = query.has(SEARCH) ? new URLSearchParams(query.get(SEARCH) ?? "") : null;
+    this.subject = subjectOf(query);
     fill(this.element, h("h1", {}, t.cart.heading), this.listed);
     this.refresh();
   }
 
   private refresh(): void {
     const { chosen } = this.cart.state.get();
-    if (!this.query && chosen.length === 0) {
+    const { subject } = this;
+    if (subject.kind === "cart" && chosen.length === 0) {
       fill(this.listed, empty());
       return;
     }
     fill(
       this.listed,
       h("p", { class: "lead" }, t.cart.intro),
-      h("div", { class: "cart-columns" }, this.query ? searchPart(this.query) : this.products(chosen), this.form()),
+      h("div", { class: "cart-columns" }, this.part(subject, chosen), this.form()),
     );
     this.summarise();
+  }
+
+  private part(subject: Subject, chosen: readonly Chosen[]): HTMLElement {
+    if (subject.kind === "search") return searchPart(subject.query);
+    return subject.kind === "items" ? itemsPart(subject.ids) : this.products(chosen);
   }
 
   private products(chosen: readonly Chosen[]): HTMLElement {
@@ -63,13 +75,14 @@ export class CartPage implements Page {
       const place = `item=${one.collection}/${one.id}&tile=${one.tile}`;
       return h("li", {}, h("a", { href: link("search", "", place) }, h("strong", {}, name), h("span", {}, one.id)), remove);
     });
+    const share = copyButton(t.product.copyLink, () => new URL(itemsLink(chosen), location.href).href);
     const clear = on(h("button", { type: "button", class: "link" }, t.cart.clear), "click", () => this.cart.clear());
     return h(
       "section",
       { class: "cart-list" },
       h("h2", {}, t.cart.products(chosen.length)),
       h("ul", {}, ...rows),
-      clear,
+      h("p", { class: "actions" }, share, clear),
     );
   }
 
@@ -83,7 +96,7 @@ export class CartPage implements Page {
       });
       return h("label", { class: "option" }, radio, h("span", {}, h("strong", {}, name), h("small", {}, text)));
     });
-    const files = FILES.map((key) => {
+    const files = DATA_FILES.map((key) => {
       const box = h("input", { type: "checkbox", value: key, checked: this.files.has(key) });
       on(box, "change", () => {
         if (box.checked) this.files.add(key);
@@ -105,11 +118,11 @@ export class CartPage implements Page {
   }
 
   private request(): ExportRequest {
-    const search = this.query
-      ? conditions(decodeFilters(this.query), null)
-      : { ids: this.cart.state.get().chosen.map(({ id }) => id) };
-    const all = this.files.size === FILES.length || TABLES.includes(this.format);
-    return { search, format: this.format, assets: all ? [] : FILES.filter((key) => this.files.has(key)) };
+    const { subject } = this;
+    const ids = subject.kind === "items" ? subject.ids : this.cart.state.get().chosen.map(({ id }) => id);
+    const search = subject.kind === "search" ? conditions(decodeFilters(subject.query), null) : { ids };
+    const all = this.files.size === DATA_FILES.length || TABLES.includes(this.format);
+    return { search, format: this.format, assets: all ? [] : DATA_FILES.filter((key) => this.files.has(key)) };
   }
 
   private summarise(): void {
@@ -119,7 +132,7 @@ export class CartPage implements Page {
     const sizes = this.cart.state.get().chosen.flatMap((one) =>
       Object.entries(one.sizes).filter(([key]) => this.files.has(key)).map(([, size]) => size));
     const volume = sizes.reduce((sum, size) => sum + size, 0);
-    this.total.textContent = this.query || table ? "" : t.cart.total(formatSize(volume), sizes.length);
+    this.total.textContent = this.subject.kind !== "cart" || table ? "" : t.cart.total(formatSize(volume), sizes.length);
     this.said.textContent = "";
     const command = t.cart.formats[this.format]?.[2] ?? "";
     const ask = copyButton("curl", () => exportCommand(this.catalog.config.stac, this.request()));
@@ -139,6 +152,17 @@ export class CartPage implements Page {
   }
 }
 
+function subjectOf(query: URLSearchParams): Subject {
+  if (query.has(SEARCH)) return { kind: "search", query: new URLSearchParams(query.get(SEARCH) ?? "") };
+  if (query.has(ITEMS)) return { kind: "items", ids: (query.get(ITEMS) ?? "").split(",") };
+  return { kind: "cart" };
+}
+
+/** Address of the downloads of chosen products, for other people. */
+function itemsLink(chosen: readonly Chosen[]): string {
+  return link("cart", "", new URLSearchParams({ [ITEMS]: chosen.map(({ id }) => id).join(",") }));
+}
+
 /** Address of the downloads of a search. */
 export function exportLink(filters: URLSearchParams): string {
   return link("cart", "", new URLSearchParams({ [SEARCH]: plain(filters) }));
@@ -153,6 +177,15 @@ function searchPart(query: URLSearchParams): HTMLElement {
     h("p", {}, t.cart.searchNote),
     h("ul", { class: "conditions" }, ...entries),
     h("p", {}, h("a", { class: "button small", href: link("search", "", query) }, t.cart.back)),
+  );
+}
+
+function itemsPart(ids: readonly string[]): HTMLElement {
+  return h(
+    "section",
+    { class: "cart-list" },
+    h("h2", {}, t.cart.products(ids.length)),
+    h("ul", { class: "conditions" }, ...ids.map((id) => h("li", {}, h("code", {}, id)))),
   );
 }
 

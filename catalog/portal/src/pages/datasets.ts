@@ -3,7 +3,7 @@ import { copyButton } from "../copy";
 import type { AllCounters } from "../counters";
 import { fill, h, icon, outside } from "../dom";
 import { formatCount, formatDate, formatLat, formatLon, formatNumber, formatSize } from "../format";
-import { flatBbox, maskClasses } from "../product";
+import { flatBbox, maskClasses, rank } from "../product";
 import { link, type Route } from "../route";
 import type { StacAsset, StacCollection } from "../stac/types";
 import { served, t } from "../strings";
@@ -135,8 +135,6 @@ function table(head: readonly string[], rows: readonly (readonly (Node | string)
 type Asset = Omit<StacAsset, "href">;
 
 function dataAssets(collection: StacCollection): readonly (readonly [string, Asset])[] {
-  const order = ["SR", "TOA", "AOD", "mask", "qa", "angle"];
-  const rank = (key: string): number => (order.includes(key) ? order.indexOf(key) : order.length);
   return Object.entries(collection.item_assets ?? {})
     .filter(([, asset]) => asset.data_type)
     .sort(([a], [b]) => rank(a) - rank(b));
@@ -179,7 +177,7 @@ function whereWhen(collection: StacCollection): HTMLElement {
     [t.dataset.instruments, names("instruments", {})],
     [t.dataset.gsd, formatNumber(16, 0, "m")],
     [t.dataset.period, t.dataset.until(day(from), day(to))],
-    [t.dataset.extent, t.dataset.extentText(formatLon(west), formatLon(east), formatLat(south), formatLat(north))],
+    [t.dataset.extent, t.dataset.extentText(formatLon(west), formatLat(south), formatLon(east), formatLat(north))],
     [t.dataset.grid, t.dataset.gridText],
     [t.dataset.clock, t.dataset.clockText],
   ]);

@@ -61,7 +61,7 @@ export class HomePage implements Page {
   }
 
   private async findLatest(): Promise<readonly Product[]> {
-    const request = this.catalog.client.first({ ...searchBody(NO_FILTERS, null), limit: LATEST, context: false });
+    const request = this.catalog.client.first({ ...searchBody(NO_FILTERS, null), limit: LATEST });
     const page = await this.catalog.client.page(request, new AbortController().signal);
     return page.items.map(readProduct);
   }

@@ -65,7 +65,7 @@ export class SearchPage implements Page {
     this.results = new ResultsView(this.search, this.state, cart, {
       hover: (id) => this.hover(id),
       open: (product) => this.open(product, true),
-      retry: () => this.runSearch(),
+      retry: () => void this.runSearch(),
       reset: () => this.state.set({ filters: NO_FILTERS }),
     });
     this.panel = new ProductPanel(catalog, cart, this.state, {
@@ -99,9 +99,11 @@ export class SearchPage implements Page {
   private async start(): Promise<void> {
     this.layout();
     this.listen();
-    if (this.state.get().filters.area.kind !== "view") this.runSearch();
+    const needsMap = this.state.get().filters.area.kind === "view";
+    // The map takes the processor for a while: products come first where they do not depend on it.
+    if (!needsMap) await this.runSearch();
     await Promise.all([this.loadCollections(), this.openMap()]);
-    if (this.state.get().filters.area.kind === "view") this.runSearch();
+    if (needsMap) void this.runSearch();
     await this.showSelected(false);
     await this.showCompare();
   }
@@ -148,7 +150,7 @@ export class SearchPage implements Page {
     this.showArea(area);
     if (area.kind === "shape" && area !== before.filters.area) this.map?.fit(ringsBbox(area.rings), OVERVIEW_ZOOM);
     this.showFilterCount();
-    this.runSearch();
+    void this.runSearch();
   }
 
   /** Selecting a product is a step that "back" takes back; everything else is not. */
@@ -159,12 +161,12 @@ export class SearchPage implements Page {
     else history.replaceState(null, "", hash);
   }
 
-  private runSearch(): void {
+  private async runSearch(): Promise<void> {
     clearTimeout(this.settle);
     const { filters } = this.state.get();
     const view = this.map?.bounds() ?? null;
-    void this.search.start(filters, view);
-    void this.countByTime(conditions({ ...filters, from: "", to: "" }, view));
+    await this.search.start(filters, view);
+    if (filters === this.state.get().filters) void this.countByTime(conditions({ ...filters, from: "", to: "" }, view));
   }
 
   /** The histogram shows what matches at any time, so that another period can be chosen. */
@@ -223,7 +225,7 @@ export class SearchPage implements Page {
     this.state.set({ view });
     if (this.state.get().filters.area.kind !== "view") return;
     clearTimeout(this.settle);
-    this.settle = window.setTimeout(() => this.runSearch(), SETTLE_MS);
+    this.settle = window.setTimeout(() => void this.runSearch(), SETTLE_MS);
   }
 
   private addHome(): void {

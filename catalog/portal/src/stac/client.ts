@@ -1,5 +1,4 @@
 import { fetchJson } from "../http";
-import { COUNTED } from "./query";
 import type { Bucket, ItemPage, StacCollection, StacItem, StacLink } from "./types";
 
 /** One page of a search and the way to the next. */
@@ -35,9 +34,10 @@ export class StacClient {
     return `${this.root}/collections/${encodeURIComponent(collection)}/items/${encodeURIComponent(id)}`;
   }
 
-  /** Number of items in the catalogue; null where the server does not count. */
-  async count(): Promise<number | null> {
-    const page = await this.page(this.first({ limit: 1, ...COUNTED }), new AbortController().signal);
+  /** Number of items that match; null where the server does not count, which not all do. */
+  async count(conditions: Record<string, unknown>, signal: AbortSignal): Promise<number | null> {
+    const fields = { include: ["id"], exclude: ["assets", "links", "geometry", "properties"] };
+    const page = await this.page(this.first({ ...conditions, limit: 1, context: true, fields }), signal);
     return page.matched;
   }
 

@@ -4,9 +4,6 @@ import type { Bbox } from "./types";
 
 export const PAGE_SIZE = 24;
 
-/** Asks this platform's API to count what matches; others ignore it. */
-export const COUNTED = { context: true } as const;
-
 type Expression = Record<string, unknown>;
 
 const SORTS: Record<Filters["sort"], readonly { field: string; direction: "asc" | "desc" }[]> = {
@@ -20,7 +17,7 @@ const SORTS: Record<Filters["sort"], readonly { field: string; direction: "asc" 
 
 /** Body of `POST /search` for what the visitor asked; `view` is what the map shows, if it does. */
 export function searchBody(filters: Filters, view: Bbox | null): Record<string, unknown> {
-  return { limit: PAGE_SIZE, sortby: SORTS[filters.sort], ...COUNTED, ...conditions(filters, view) };
+  return { limit: PAGE_SIZE, sortby: SORTS[filters.sort], ...conditions(filters, view) };
 }
 
 /** The conditions of a search alone, as its body takes them. */

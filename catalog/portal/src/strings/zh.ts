@@ -85,7 +85,7 @@ export const zh: Strings = {
     period: "时间范围",
     until: (from, to) => `${from} 至 ${to}`,
     extent: "空间范围",
-    extentText: (west, south, east, north) => `${west} 至 ${east},${south} 至 ${north}`,
+    extentText: (west, south, east, north) => `${west} 至 ${east}，${south} 至 ${north}`,
     clock: "时间系统",
     clockText: "所有时间均为世界协调时（UTC）；产品名中的时间为北京时间（UTC+8）。",
     asset: "文件",

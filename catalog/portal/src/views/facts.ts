@@ -3,7 +3,7 @@ import { formatDate, formatNumber, formatPercent, formatTime } from "../format";
 import { className, maskClasses, numeric, text, type Product } from "../product";
 import { served, t } from "../strings";
 
-type Fact = readonly [name: string, value: Node | string | null];
+type Fact = readonly [name: Node | string, value: Node | string | null];
 type Properties = Product["item"]["properties"];
 
 /** Prefix of the properties that this platform adds to STAC. */
@@ -109,8 +109,14 @@ function provenance(properties: Properties): readonly Fact[] {
     .sort(([a], [b]) => a.localeCompare(b))
     .map(([key, value]) => {
       const name = key.slice(OWN.length);
-      return [t.provenance[name] ?? spoken(name), plain(value)];
+      const words = plain(value);
+      return [t.provenance[name] ?? original(spoken(name)), words === null ? null : original(words)];
     });
+}
+
+/** Words that stand in the catalogue as they are, in English. */
+function original(words: string): HTMLElement {
+  return h("span", { lang: "en" }, words);
 }
 
 /** Sentences of the catalogue; those that the page cannot translate are marked as English. */
