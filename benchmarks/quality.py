@@ -218,7 +218,8 @@ def main() -> None:
     options = parser.parse_args()
     for row in rows(options.full):
         fields = row.to_dict()
-        print(json.dumps(fields) if options.json else "  ".join(map(str, fields.values())))
+        text = json.dumps(fields) if options.json else "  ".join(map(str, fields.values()))
+        print(text, flush=True)
 
 
 if __name__ == "__main__":

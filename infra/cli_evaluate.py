@@ -58,6 +58,8 @@ def mask(
     from processing.quality.chips import chip_names, read_chips
     from processing.quality.evaluate import evaluate
 
+    if out is not None:
+        out.touch()  # a page that cannot be written is better known now than after minutes
     backends = [_backend(part) for part in dict.fromkeys(backend or Part)]
     for path in dict.fromkeys(model or ()):
         backends += [_backend(part, path) for part in (Part.NETWORK, Part.FUSED)]
