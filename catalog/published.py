@@ -136,10 +136,10 @@ def _texts(stored: StoredItem) -> dict[str, Any]:
 
 def _picture_links(tiles: str) -> Iterator[Link]:
     query, title = DEFAULT_RENDER.query(), DEFAULT_RENDER.title
-    map_tiles = f"{tiles}/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}?{query}"
+    map_tiles = f"{tiles}/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}.webp?{query}"
     tilejson = f"{tiles}/WebMercatorQuad/tilejson.json?{query}"
     yield {"rel": "tilejson", "href": tilejson, "type": "application/json", "title": title}
-    yield {"rel": "xyz", "href": map_tiles, "type": "image/png", "title": title}
+    yield {"rel": "xyz", "href": map_tiles, "type": "image/webp", "title": title}
     preview = f"{tiles}/preview.webp?{query}"
     yield {"rel": "preview", "href": preview, "type": "image/webp", "title": title}
 

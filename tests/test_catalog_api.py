@@ -102,7 +102,7 @@ def test_item_comes_back_as_it_was_published(client: TestClient, items: list[Any
     links = {link["rel"]: link["href"] for link in item["links"]}
     assert links["self"] == f"{URL}/stac/collections/gf1-wfv-ard/items/{wanted['id']}"
     assert links["xyz"].endswith(
-        "/{z}/{x}/{y}?assets=SR%7Cbidx%3D3%2C2%2C1&rescale=0%2C3000&resampling=bilinear"
+        "/{z}/{x}/{y}.webp?assets=SR%7Cbidx%3D3%2C2%2C1&rescale=0%2C3000&resampling=bilinear"
     )
 
 

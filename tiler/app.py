@@ -28,15 +28,18 @@ from titiler.pgstac.settings import PostgresSettings
 from catalog.renders import RENDERS
 from catalog.stores import open_store
 from tiler.budget import Budget, FilterBudget, SearchBudget
+from tiler.freshness import Freshness
 from tiler.limits import (
     MOSAIC_ZOOMS,
     ZOOMS,
+    BoundedPart,
     BoundedPreview,
     BoundedSearch,
     BoundedTile,
     bounded_picture,
+    bounded_shapes,
 )
-from tiler.mosaic import BoundedMosaic, mosaic_reader
+from tiler.mosaic import BoundedMosaic, ClearPixels, mosaic_reader
 from tiler.reader import (
     CostlyFileError,
     ForbiddenHrefError,
@@ -45,6 +48,7 @@ from tiler.reader import (
     item_reader,
 )
 from tiler.renders import NamedRenders
+from tiler.series import series_router
 from tiler.settings import TilerSettings
 
 CACHE_CONTROL = "public, max-age=3600"
@@ -74,6 +78,8 @@ class _ItemTiler(MultiBaseTilerFactory):
         self.tilejson()
         self.point()
         self.preview()
+        self.part()
+        self.statistics()
 
 
 @define(kw_only=True)
@@ -116,6 +122,7 @@ def create_app(settings: TilerSettings) -> FastAPI:
     for codes in _STATUS_CODES:
         add_exception_handlers(app, dict(codes))
     app.add_middleware(NamedRenders)
+    app.add_middleware(Freshness)
     app.add_middleware(
         CacheControlMiddleware, cachecontrol=CACHE_CONTROL, exclude_path={r"/healthz$"}
     )
@@ -134,6 +141,7 @@ def _add_routes(app: FastAPI, settings: TilerSettings) -> None:
         path_dependency=ItemIdParams,
         router_prefix="/collections/{collection_id}/items/{item_id}",
         img_preview_dependency=BoundedPreview,
+        img_part_dependency=BoundedPart,
         supported_tms=GRIDS,
     )
     collection, search = (
@@ -143,6 +151,7 @@ def _add_routes(app: FastAPI, settings: TilerSettings) -> None:
             path_dependency=path,
             router_prefix=prefix,
             assets_accessor_dependency=BoundedSearch,
+            reader_dependency=ClearPixels,
             pixel_selection_dependency=_first_pixel,
             supported_tms=GRIDS,
         )
@@ -160,8 +169,14 @@ def _add_routes(app: FastAPI, settings: TilerSettings) -> None:
         app.include_router(
             factory.router,
             prefix=factory.router_prefix,
-            dependencies=[Depends(BoundedTile(zooms)), Depends(bounded_picture), *more],
+            dependencies=[
+                Depends(BoundedTile(zooms)),
+                Depends(bounded_picture),
+                Depends(bounded_shapes),
+                *more,
+            ],
         )
+    app.include_router(series_router(hrefs))
     add_search_register_route(app, prefix="/searches", search_dependency=SearchBudget(budget))
     app.add_api_route("/healthz", _healthy, methods=["GET"])
     app.add_api_route("/", _landing, methods=["GET"])
@@ -189,5 +204,8 @@ def _landing(request: Request) -> dict[str, Any]:
         "tiles": f"{item}/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}?render={{render}}",
         "tilejson": f"{item}/WebMercatorQuad/tilejson.json?render={{render}}",
         "preview": f"{item}/preview.webp?render={{render}}",
+        "bbox": f"{item}/bbox/{{west}},{{south}},{{east}},{{north}}.webp?render={{render}}",
+        "statistics": f"{item}/statistics?render={{render}}",
+        "timeseries": f"{base}/collections/{{collection_id}}/timeseries?lon={{lon}}&lat={{lat}}",
         "api": f"{base}/api",
     }

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import HTTPException, Query, Request
 from pydantic import Field
-from titiler.core.dependencies import PreviewParams
+from titiler.core.dependencies import PartFeatureParams, PreviewParams
 from titiler.pgstac.dependencies import PgSTACParams
 
 MAX_PREVIEW = 2048
@@ -36,6 +36,11 @@ MAX_QUERY = 8192
 MAX_ITEMS = 50
 """Most items that one tile of a mosaic is made of."""
 
+MAX_SHAPES = 16
+"""Most shapes that one request asks statistics of."""
+MAX_BODY = 262_144
+"""Longest body of a request, bytes: about 10,000 vertices."""
+
 _Zoom = Annotated[int | None, Query(ge=0, lt=ZOOMS.stop)]
 _Crs = Annotated[str | None, Query(pattern=r"^(?i:epsg):[0-9]{4,5}$")]
 _Side = Annotated[int | None, Field(gt=0, le=MAX_PREVIEW, description="Pixels of the picture")]
@@ -44,6 +49,17 @@ _Side = Annotated[int | None, Field(gt=0, le=MAX_PREVIEW, description="Pixels of
 @dataclass
 class BoundedPreview(PreviewParams):
     """Size of a preview."""
+
+    max_size: Annotated[
+        int, Field(gt=0, le=MAX_PREVIEW, description="Pixels of the longer side")
+    ] = 1024
+    height: _Side = None
+    width: _Side = None
+
+
+@dataclass
+class BoundedPart(PartFeatureParams):
+    """Size of a piece of an item."""
 
     max_size: Annotated[
         int, Field(gt=0, le=MAX_PREVIEW, description="Pixels of the longer side")
@@ -120,3 +136,14 @@ def bounded_picture(
     bands = sum(1 + source.count(",") + source.count(";") for source in sources if source)
     if bands > MAX_BANDS:
         raise HTTPException(422, f"{bands} bands asked for, {MAX_BANDS} are drawn at most")
+
+
+async def bounded_shapes(request: Request) -> None:
+    """Refuse shapes without end in the body of a request; a dependency of the routers."""
+    if request.method != "POST":
+        return
+    body = await request.body()
+    if len(body) > MAX_BODY:
+        raise HTTPException(413, f"a body may have {MAX_BODY} bytes")
+    if body.count(b'"geometry"') > MAX_SHAPES:
+        raise HTTPException(422, f"{MAX_SHAPES} shapes are measured at once")

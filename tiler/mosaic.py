@@ -2,19 +2,26 @@
 # mypy: allow-untyped-calls
 
 import time
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import attr
-from fastapi import HTTPException
+import numpy as np
+from fastapi import HTTPException, Query
 from rio_tiler.io import Reader
+from rio_tiler.models import ImageData
 from rio_tiler.types import AssetInfo, AssetType
+from titiler.core.dependencies import DefaultDependency
 from titiler.pgstac.backend import PGSTACBackend
-from titiler.pgstac.reader import SimpleSTACReader
+from titiler.pgstac.reader import Item, SimpleSTACReader
 
+from catalog.product import MaskClass
 from tiler.limits import MOSAIC_ZOOMS, NATIVE_ZOOM
 from tiler.reader import GeoTiffReader, Hrefs
 
 MAX_SECONDS = 10.0
 """Time after which no further item of a mosaic is read."""
+_HIDING = (int(MaskClass.CLOUD), int(MaskClass.CLOUD_SHADOW))
 
 
 @attr.s
@@ -24,6 +31,13 @@ class BoundedMosaic(PGSTACBackend):
     def __attrs_post_init__(self) -> None:
         """Let the clock run: a mosaic is made for each request."""
         self.reader_options = {**self.reader_options, "deadline": time.monotonic() + MAX_SECONDS}
+
+    def assets_for_tile(self, x: int, y: int, z: int, **kwargs: Any) -> list[Item]:
+        """Return the items of a tile; all of them where those below may show through."""
+        if self.reader_options.get("clear"):
+            kwargs |= {"exitwhenfull": False, "skipcovered": False}
+        items: list[Item] = super().assets_for_tile(x, y, z, **kwargs)
+        return items
 
     @property
     def minzoom(self) -> int:  # type: ignore[override]
@@ -36,6 +50,15 @@ class BoundedMosaic(PGSTACBackend):
         return NATIVE_ZOOM
 
 
+@dataclass
+class ClearPixels(DefaultDependency):
+    """Whether what cloud or shadow hides is left to the items below."""
+
+    clear: Annotated[
+        bool, Query(description="Leave out pixels that the mask calls cloud or cloud shadow")
+    ] = False
+
+
 def mosaic_reader(hrefs: Hrefs) -> type[SimpleSTACReader]:
     """Return the reader of the items of a mosaic whose hrefs are bounded by ``hrefs``."""
 
@@ -43,6 +66,20 @@ def mosaic_reader(hrefs: Hrefs) -> type[SimpleSTACReader]:
     class StoredMosaicReader(SimpleSTACReader):
         reader: type[Reader] = attr.ib(default=GeoTiffReader)
         deadline: float = attr.ib(default=float("inf"))
+        clear: bool = attr.ib(default=False)
+
+        def tile(
+            self, tile_x: int, tile_y: int, tile_z: int, *args: Any, **kwargs: Any
+        ) -> ImageData:
+            image = super().tile(tile_x, tile_y, tile_z, *args, **kwargs)
+            if self.clear and "mask" in self.assets:
+                size = {key: kwargs[key] for key in ("tilesize", "buffer") if key in kwargs}
+                classes = super().tile(
+                    tile_x, tile_y, tile_z, assets="mask", resampling_method="nearest", **size
+                )
+                hidden = np.isin(classes.array.data[0], _HIDING)
+                image.array = np.ma.masked_array(image.array, image.array.mask | hidden)
+            return image
 
         def _get_asset_info(self, asset: AssetType) -> AssetInfo:
             if time.monotonic() > self.deadline:

@@ -1,8 +1,10 @@
 """``?render=ndvi``: a named picture in place of the parameters that make it.
 
-The pictures themselves are those the collections publish.
+The pictures themselves are those the collections publish. Tiles and previews without a format
+are WebP, which is small and keeps what is transparent.
 """
 
+import re
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.responses import JSONResponse
@@ -10,6 +12,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from catalog.errors import ProductError
 from catalog.renders import RENDER
+
+_PLAIN = re.compile(r"/tiles/[A-Za-z]+/\d+/\d+/\d+$|/preview$")
+"""Addresses of pictures that name no format."""
 
 
 def expand(query: str) -> str:
@@ -51,4 +56,7 @@ class NamedRenders:
                 await refusal(scope, receive, send)
                 return
             scope = {**scope, "query_string": query.encode("latin-1")}
+            if _PLAIN.search(scope["path"]):
+                path = f"{scope['path']}.webp"
+                scope = {**scope, "path": path, "raw_path": path.encode()}
         await self._app(scope, receive, send)
