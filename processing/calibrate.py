@@ -56,6 +56,22 @@ def reflectance_factors(calibration: Calibration, time: datetime) -> Factors:
     )
 
 
+def counts_of(reflectance: float, factors: Factors, cos_sza: float) -> NDArray[np.float64]:
+    """Return the count of each band, shape (bands,), that means a top-of-atmosphere reflectance.
+
+    Parameters
+    ----------
+    reflectance : float
+        0-1.
+    factors : Factors
+        See :func:`reflectance_factors`.
+    cos_sza : float
+        Cosine of the sun zenith angle.
+    """
+    scale, offset = factors
+    return np.asarray((reflectance * cos_sza - offset) / scale, np.float64)
+
+
 def toa_reflectance(
     dn: NDArray[np.uint16], factors: Factors, cos_sza: NDArray[np.float32]
 ) -> NDArray[np.float32]:

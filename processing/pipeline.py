@@ -1,5 +1,6 @@
 """The story of one scene: open, identify, locate, look, then tile by tile correct and write."""
 
+import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from catalog.item import build_item, describe_file
 from catalog.product import ItemId
 from catalog.store import Store
 from processing.auxiliary import read_auxiliary
+from processing.calibrate import counts_of
 from processing.describe import item_facts
 from processing.geometry.dem import open_dem
 from processing.geometry.ortho import footprint
@@ -27,6 +29,8 @@ from processing.tile import TileImage, make_tile
 
 Progress = Callable[[str], None]
 
+CLOUD_REFLECTANCE = 0.5
+"""At the top of the atmosphere; what is brighter is taken for cloud before clouds are known."""
 DEM_MARGIN_DEG = 0.1
 """Heights are wanted this far beyond the corners, which the XML gives only roughly."""
 
@@ -196,8 +200,15 @@ def _beside(longitude: float, centre: float) -> float:
 
 def _register(seen: Observation, reference: str | Path | None, job: _Job) -> Observation:
     """Bring the scene onto its reference."""
+    cos_sza = math.cos(math.radians(seen.package.sun_zenith_deg))
     package, placement = place(
-        seen.package, seen.heights, reference, job.store, job.settings, job.progress
+        seen.package,
+        seen.heights,
+        reference,
+        job.store,
+        job.settings,
+        job.progress,
+        cloud_dn=tuple(counts_of(CLOUD_REFLECTANCE, seen.factors, cos_sza)),
     )
     return replace(seen, package=package, placement=placement)
 

@@ -6,7 +6,7 @@ scene is rejected too, or made without a correction and marked as degraded where
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -102,6 +102,8 @@ def place(
     store: Store,
     settings: ProcessSettings,
     progress: Callable[[str], None],
+    *,
+    cloud_dn: Sequence[float] | None = None,
 ) -> tuple[L1APackage, Placement]:
     """Bring a scene onto a reference.
 
@@ -119,6 +121,8 @@ def place(
         Options of production.
     progress
         Called with the name of each step.
+    cloud_dn
+        Count of each band from which a pixel is taken for cloud; None does not look.
 
     Returns
     -------
@@ -144,12 +148,14 @@ def place(
             raise
         _LOG.warning("%s: %s", package.name, error)
         return package, Placement(doubt=f"{_NOT_MEASURED}: no reference image serves")
+    band = _band_names(package).index(reference.band)
     registration = coregister(
         package.parts,
         heights,
         reference,
-        band_index=_band_names(package).index(reference.band),
+        band_index=band,
         saturation_dn=package.camera.saturation_dn,
+        cloud_dn=None if cloud_dn is None else float(cloud_dn[band]),
         progress=progress,
     )
     placement = Placement(registration, reference, None)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from processing.calibrate import (
+    counts_of,
     earth_sun_distance_au,
     reflectance_factors,
     toa_encoded,
@@ -63,6 +64,12 @@ def cosines() -> np.ndarray:
 
 
 FACTORS = (np.array([3.0e-4, 2.5e-4, 2.7e-4, 4.4e-4]), np.array([0.0, -1e-3, -0.05, 2e-4]))
+
+
+def test_counts_of_a_reflectance_give_it_back() -> None:
+    dn = np.rint(counts_of(0.25, FACTORS, 0.8)).astype(np.uint16)[:, None, None]
+    found = toa_reflectance(dn, FACTORS, np.full((1, 1), 0.8, np.float32))
+    np.testing.assert_allclose(found[:, 0, 0], 0.25, atol=4e-4)
 
 
 def test_reflectance_is_the_formula_and_nan_without_data(

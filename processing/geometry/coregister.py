@@ -64,6 +64,7 @@ _RATIO: Final = 1.4
 _TOLERANCE_PX: Final = 0.8
 _SATURATED: Final = 0.05
 _CLOUDY: Final = 0.5
+_MOST_CLOUDY: Final = 0.7
 _BLOCKS: Final = 8
 
 Progress = Callable[[str], None]
@@ -193,8 +194,10 @@ def _fine_pass(
     sites = sites_over(images, terrain, _finer(terrain.grid), step=step, size=_SIZE)
     saturation_dn, cloud_dn = limits
     scene, saturated = scene_chips(images, terrain, sites, saturation_dn)
-    cloud = (scene >= (np.inf if cloud_dn is None else cloud_dn)).mean((1, 2))
-    sound = worth_matching(scene) & (saturated < _SATURATED) & (cloud < _CLOUDY)
+    cloudy = (scene >= (np.inf if cloud_dn is None else cloud_dn)).mean((1, 2)) >= _CLOUDY
+    if cloudy.mean() > _MOST_CLOUDY:  # bright land, it may be: the matches will tell
+        cloudy[:] = False
+    sound = worth_matching(scene) & (saturated < _SATURATED) & ~cloudy
     sites = sites.subset(sound)
     shifts = match_chips(scene[sound], reference_chips(reference, sites, _SEARCH))
     good = (shifts.ratio > _RATIO) & (np.hypot(*shifts.moved) < _REACH_PX)
