@@ -261,7 +261,7 @@ def schema_rows(dsns: Dsns) -> list[Row]:
         command = [
             sys.executable, "-m", "schemathesis.cli", "run", f"{address}/api", "--url", address,
             "--checks=not_a_server_error", "--phases=examples,coverage,fuzzing",
-            "--max-examples=20", "--generation-deterministic", "--no-color",
+            "--max-examples=10", "--generation-deterministic", "--no-color",
         ]  # fmt: skip
         result = subprocess.run(command, capture_output=True, text=True, check=False)
     asked = re.search(r"(\d+) generated", result.stdout)
@@ -314,17 +314,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gfard-bench-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         with Cluster(Path(folder) / "postgres", durable=False).running() as dsns:
-            rows = load_rows(dsns, list(made_items(min(LOADED, options.items))))
-            load(dsns.ingest_dsn, made_items(options.items))
-            rows += search_rows(dsns) + schema_rows(dsns)
-            if grown is not None:
-                rows += growth_rows(dsns, options.items, grown)
-    for row in rows:
-        if options.json:
-            print(json.dumps(asdict(row)))
-        else:
-            bar = "" if row.bar is None else f"  ({row.bar}: {'ok' if row.ok else 'NOT MET'})"
-            print(f"{row.name:42s} {row.value:10g} {row.unit}{bar}")
+            for row in measured(dsns, options.items, grown):
+                show(row, as_json=options.json)
+
+
+def measured(dsns: Dsns, items: int, grown: int | None) -> Iterator[Row]:
+    """Yield all rows, each as soon as it is known."""
+    yield from load_rows(dsns, list(made_items(min(LOADED, items))))
+    load(dsns.ingest_dsn, made_items(items))
+    yield from search_rows(dsns)
+    yield from schema_rows(dsns)
+    if grown is not None:
+        yield from growth_rows(dsns, items, grown)
+
+
+def show(row: Row, *, as_json: bool) -> None:
+    """Print a row for programs or for people."""
+    if as_json:
+        print(json.dumps(asdict(row)), flush=True)
+    else:
+        bar = "" if row.bar is None else f"  ({row.bar}: {'ok' if row.ok else 'NOT MET'})"
+        print(f"{row.name:42s} {row.value:10g} {row.unit}{bar}", flush=True)
 
 
 if __name__ == "__main__":
