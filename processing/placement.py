@@ -66,8 +66,8 @@ class Placement:
         if allow_unverified:
             return None
         return "unverified", (
-            f"{accuracy.check_points} check points in {accuracy.cells} of 9 cells cannot tell the "
-            f"geometric accuracy, {LEAST_POINTS} in {LEAST_CELLS} wanted; --allow-unverified "
+            f"{accuracy.check_points} check points in {accuracy.cells} of 9 cells, beside "
+            f"{accuracy.outliers} false matches, cannot tell the geometric accuracy, {LEAST_POINTS} in {LEAST_CELLS} wanted; --allow-unverified "
             "makes a degraded product"
         )
 

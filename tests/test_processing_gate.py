@@ -46,6 +46,12 @@ def test_few_or_clustered_points_are_insufficient_however_good(count, cells):
     assert accuracy.klass == AccuracyClass.INSUFFICIENT
 
 
+def test_more_false_than_true_matches_prove_nothing():
+    zero = np.zeros(40)
+    assert measure(zero, zero, spread(40), outliers=39).klass == AccuracyClass.WITHIN
+    assert measure(zero, zero, spread(40), outliers=41).klass == AccuracyClass.INSUFFICIENT
+
+
 def test_cells_are_numbered_as_the_image_lies():
     row, col = np.array([0.0, 0.0, 899.0, 450.0, -5.0]), np.array([0.0, 599.0, 599.0, 300.0, 999.0])
     np.testing.assert_array_equal(cells_of(row, col, (900.0, 600.0)), [0, 2, 8, 4, 2])

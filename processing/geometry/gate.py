@@ -68,8 +68,9 @@ class Accuracy:
 
     @property
     def klass(self) -> AccuracyClass:
-        """The class of the scene."""
-        if self.check_points < LEAST_POINTS or self.cells < LEAST_CELLS:
+        """The class of the scene; where most matches were false, the rest proves nothing."""
+        few = self.check_points < max(LEAST_POINTS, self.outliers)
+        if few or self.cells < LEAST_CELLS:
             return AccuracyClass.INSUFFICIENT
         if self.rmse_px <= WITHIN_PX:
             return AccuracyClass.WITHIN

@@ -39,14 +39,12 @@ class Shifts:
 
     ``down`` and ``right`` are pixels from the middle of the reference chip to the place of the
     scene's chip in it; ``ratio`` is the height of the peak over that of the next one (0: not
-    tried for want of texture or data, or both correlations disagree), ``correlation`` that of
-    the edges, -1 to 1.
+    tried for want of texture or data, or both correlations disagree).
     """
 
     down: Floats
     right: Floats
     ratio: Floats
-    correlation: Floats
 
     @property
     def moved(self) -> Floats:
@@ -71,7 +69,7 @@ def match_chips(scene: Chips, reference: Chips) -> Shifts:
         At most ``search`` pixels either way.
     """
     count = len(scene)
-    shifts = Shifts(*(np.zeros(count) for _ in range(4)))
+    shifts = Shifts(*(np.zeros(count) for _ in range(3)))
     usable = worth_matching(scene) & worth_matching(reference)
     for batch in np.array_split(np.flatnonzero(usable), max(1, -(-int(usable.sum()) // _BATCH))):
         if batch.size:
@@ -90,7 +88,6 @@ def _match_batch(scene: Chips, reference: Chips, batch: NDArray[np.intp], out: S
         surface = cv2.matchTemplate(image, template, cv2.TM_CCOEFF_NORMED)
         top, left = np.unravel_index(int(surface.argmax()), surface.shape)
         whole[:, k] = top, left
-        out.correlation[batch[k]] = surface[top, left]
         aligned[k] = image[top : top + size, left : left + size]
     down, right, ratio = phase_shift(small, aligned)
     agree = np.hypot(down, right) < _AGREE_PX
