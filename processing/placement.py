@@ -67,8 +67,8 @@ class Placement:
             return None
         return "unverified", (
             f"{accuracy.check_points} check points in {accuracy.cells} of 9 cells, beside "
-            f"{accuracy.outliers} false matches, cannot tell the geometric accuracy, {LEAST_POINTS} in {LEAST_CELLS} wanted; --allow-unverified "
-            "makes a degraded product"
+            f"{accuracy.outliers} false matches, cannot tell the geometric accuracy, "
+            f"{LEAST_POINTS} in {LEAST_CELLS} wanted; --allow-unverified makes a degraded product"
         )
 
     @property
