@@ -31,6 +31,7 @@ from benchmarks.rows.batches import (
 )
 from benchmarks.rows.registration import registration_rows
 from benchmarks.rows.row import Row, at_least, at_most
+from benchmarks.rows.stereo import stereo_rows
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
 from processing.geometry.angles import angle_field, sun_position
@@ -173,6 +174,7 @@ def rows(full: bool) -> Iterator[Row]:
         yield from angle_rows(scene)
     yield from sun_rows(300)
     data = os.environ.get("GFARD_TEST_DATA")
+    yield from stereo_rows(Path(data) if data else None)
     yield from registration_rows(full, Path(data) if data else None)
     yield from batch_rows(Path(data) if data else None, BATCH if full else SMALL_BATCH)
     yield from stability_rows(DATES if full else SMALL_DATES)
