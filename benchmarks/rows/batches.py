@@ -24,12 +24,13 @@ from rasterio.warp import reproject
 from scipy import ndimage
 
 from benchmarks.rows.row import Row, at_least, at_most
+from benchmarks.rows.trial import Image, register
 from catalog.grid import Grid
-from processing.geometry.coregister import AccuracyClass, Registration, coregister
+from processing.geometry.coregister import AccuracyClass, Registration
 from processing.geometry.ortho import orthorectify
 from processing.geometry.rpc import IDENTITY, ImageCorrection
+from processing.sensors import camera_names
 from tests.scenery import (
-    SATURATION_DN,
     Bend,
     Shot,
     Site,
@@ -40,9 +41,7 @@ from tests.scenery import (
     when,
 )
 
-Image = NDArray[np.float32]
-
-CAMERAS = ("GF1WFV1", "GF1WFV2", "GF1WFV3", "GF1WFV4", "GF6WFV")
+CAMERAS = tuple(camera_names())
 SIDE_PX = {"GF1": 1100, "GF6": 640}
 BATCH = 60
 MOST_CLOUD = 0.58
@@ -132,17 +131,6 @@ def _trial(site: Site, data: Path, number: int, count: int) -> Trial:
     found = register(shot, picture(site.grid, reference, own_cloud, number + 1000))
     name = f"{number} {site.spec.camera} {name} cloud {100 * cover:.0f} %"
     return Trial(name, found, shot.residual_px(found.corrections))
-
-
-def register(shot: Shot, reference: object) -> Registration:
-    """Bring a scene of one band onto a reference."""
-    return coregister(
-        shot.parts,
-        shot.site.heights,
-        reference,  # type: ignore[arg-type]
-        band_index=0,
-        saturation_dn=SATURATION_DN,
-    )
 
 
 def _drift_and_wobble(site: Site, rng: np.random.Generator) -> Bend:
