@@ -38,6 +38,8 @@ DESERT = "scenes/S2A_29RKH_20200219_desert_sr_100m.tif"
 DESERT_CLASSES = "scenes/S2A_29RKH_20200219_SCL.tif"
 CLEAR_SCL = (4, 5, 6)
 """Vegetation, bare soil and water in the scene classification of Sentinel-2."""
+L1C_OFFSET = 1000
+"""Counts of reflectance 0 in the chips of both levels: so much has their band at 1.38 um."""
 LAND_COVER = {"water": 1, "built-up": 5, "bare": 6, "snow": 7}
 """Codes of the land cover beside the chips of both levels."""
 
@@ -237,7 +239,7 @@ class Place:
         """Read a chip of ``l1c_l2a``; water has a green over short-wave index above 0 (MNDWI)."""
         folder = data / "l1c_l2a"
         with rasterio.open(folder / f"{name}_S2L1C.tif") as raster:
-            image = raster.read([2, 3, 4, 8]) * np.float32(1e-4)
+            image = (raster.read([2, 3, 4, 8]) - np.float32(L1C_OFFSET)) * np.float32(1e-4)
             to_degrees = Transformer.from_crs(raster.crs, 4326, always_xy=True)
             latitude = to_degrees.transform(raster.bounds.left, raster.bounds.top)[1]
         with rasterio.open(folder / f"{name}_S2L2A.tif") as raster:

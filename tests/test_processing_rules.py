@@ -11,10 +11,9 @@ SPECTRA = {
     "bright soil": (0.19, 0.24, 0.31, 0.37),
     "clear water": (0.09, 0.06, 0.04, 0.02),
     "turbid water": (0.13, 0.12, 0.10, 0.06),
-    "water in haze": (0.212, 0.195, 0.152, 0.134),
     "thick cloud": (0.52, 0.51, 0.52, 0.56),
     "thin cloud": (0.24, 0.23, 0.23, 0.33),
-    "bog under snow": (0.70, 0.58, 0.64, 0.685),
+    "bog under snow": (0.60, 0.48, 0.54, 0.585),
 }
 YES, NO = np.ones((1, 1), bool), np.zeros((1, 1), bool)
 
@@ -58,11 +57,16 @@ def test_surface_reflectance_through_a_usual_sky_is_toa(test_data: object) -> No
     """Two places of which both levels are known, neither the one the sky was measured at."""
     import rasterio
 
-    for place, bound in (("433D_629L_3_1", 0.03), ("609U_541L_3_0", 0.07)):
+    # Both levels of the first place, and the second level of the other, count from 1000.
+    for place, surface_zero, bound in (
+        ("433D_629L_3_1", 1000, 0.03),
+        ("282D_485L_3_3", 0, 0.03),
+    ):
         levels = []
-        for level in ("S2L2A", "S2L1C"):
+        for level, zero in (("S2L2A", surface_zero), ("S2L1C", 1000)):
             with rasterio.open(f"{test_data}/l1c_l2a/{place}_{level}.tif") as raster:
-                levels.append(raster.read([2, 3, 4, 8]) * np.float32(1e-4))
+                counts = raster.read([2, 3, 4, 8]) - np.float32(zero)
+                levels.append(counts * np.float32(1e-4))
         surface, toa = levels
         apart = np.abs(rules.as_toa(surface) - toa).mean(axis=(1, 2))
         assert (apart < bound).all(), (place, apart)

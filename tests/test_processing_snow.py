@@ -12,7 +12,7 @@ from catalog.grid import Grid
 from processing.quality import snow
 
 SPECTRA = {
-    "bog under snow": (0.70, 0.58, 0.64, 0.685),
+    "bog under snow": (0.60, 0.48, 0.54, 0.585),
     "ice": (0.841, 0.72, 0.774, 0.82),
     "thick cloud": (0.52, 0.51, 0.52, 0.56),
     "forest": (0.085, 0.07, 0.05, 0.30),

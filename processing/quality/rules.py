@@ -17,10 +17,6 @@ HOT_WEIGHT = 100.0
 """Log-odds of cloud per unit of HOT."""
 HOT_RANGE = (-0.02, 0.12)
 """HOT above clear ground beyond which more tells no more."""
-HAZY_HOT = 0.02
-"""HOT from which haze counts when water is looked for: the rim of a cloud is no haze."""
-HAZE_SHARE = 3.0
-"""Near-infrared reflectance that haze adds to water, per unit of HOT above ``HAZY_HOT``."""
 WATER_SLOPE_DEG = 5.0
 """Ground steeper than this is not taken for water."""
 AIR_OFFSET = (0.0708, 0.0416, 0.0239, 0.0104)
@@ -88,8 +84,6 @@ def cloud_evidence(
 def is_water(toa: NDArray[np.float32], flat: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return water: dark in the near infrared without vegetation, on flat ground.
 
-    What haze adds to bright water in the near infrared is taken off first, as HOT tells it.
-
     Parameters
     ----------
     toa
@@ -98,8 +92,7 @@ def is_water(toa: NDArray[np.float32], flat: NDArray[np.bool_]) -> NDArray[np.bo
         Ground less steep than ``WATER_SLOPE_DEG``, (rows, cols).
     """
     index = ndvi(toa)
-    haze = np.float32(HAZE_SHARE) * np.maximum(hot(toa) - np.float32(HAZY_HOT), 0)
-    dark = ((index < 0.01) & (toa[3] - haze < 0.11)) | ((index < 0.1) & (toa[3] < 0.05))
+    dark = ((index < 0.01) & (toa[3] < 0.15)) | ((index < 0.1) & (toa[3] < 0.05))
     result: NDArray[np.bool_] = dark & flat
     return result
 

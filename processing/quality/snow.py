@@ -38,7 +38,7 @@ def white(toa: NDArray[np.float32]) -> NDArray[np.bool_]:
     toa
         TOA reflectance (4 or more bands, rows, cols) float32, NaN = no data.
     """
-    bright = toa[:3].mean(axis=0) > 0.3
+    bright = toa[:3].mean(axis=0) > 0.25
     grey = (toa[0] > np.float32(0.95) * toa[2]) & (np.abs(ndvi(toa)) < 0.15)
     result: NDArray[np.bool_] = bright & grey
     return result
