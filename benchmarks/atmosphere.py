@@ -11,13 +11,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.rows.aerosol import aerosol_rows
+from benchmarks.rows.row import Row, at_least, at_most
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
 from processing.atmosphere.aerosol import aerosol_model
@@ -41,30 +42,6 @@ SAME_RAYLEIGH_HPA = 1013.0 * 0.15967 / 0.15838
 GAS = GasColumns(300.0, 2.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One figure; ``bar`` is the largest (or, for "at least", the least) value that will do.
-
-    ``value`` is None where the figure was not measured, for which ``skipped`` says why.
-    """
-
-    name: str
-    value: float | None
-    unit: str
-    bar: float | None = None
-    at_least: bool = False
-    skipped: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the row as plain values; ``ok`` is None where there is no bar."""
-        entry = {"name": self.name, "value": None, "unit": self.unit, "bar": self.bar, "ok": None}
-        if self.value is None:
-            return {**entry, "skipped": self.skipped}
-        if self.bar is not None:
-            entry["ok"] = bool(self.value >= self.bar if self.at_least else self.value <= self.bar)
-        return {**entry, "value": float(f"{self.value:.4g}")}
-
-
 def terms_against_sixs(full: bool) -> Iterator[Row]:
     """Four wavelengths at 6SV's own nodes, black and grey grounds."""
     lut = response_lut(1000 * np.array(NODES_UM), np.eye(len(NODES_UM)))
@@ -78,12 +55,12 @@ def terms_against_sixs(full: bool) -> Iterator[Row]:
             way.append(float(ours.transmittance[band]) / theirs.transmittance - 1)
             albedo.append(float(ours.albedo[band]) - theirs.albedo)
             ground.extend(_ground_errors(ours.ground, theirs, band, len(NODES_UM)))
-    yield Row("LUT path reflectance against 6SV, max", _largest(path), "1", 0.003)
-    yield Row("LUT path reflectance against 6SV, rms", _rms(path), "1", 0.001)
-    yield Row("LUT transmittance against 6SV, max", 100 * _largest(way), "%", 0.5)
-    yield Row("LUT spherical albedo against 6SV, max", _largest(albedo), "1", 0.0015)
-    yield Row("surface reflectance against 6SV, max", _largest(ground), "1", 0.005)
-    yield Row("surface reflectance against 6SV, rms", _rms(ground), "1", 0.0015)
+    yield at_most("LUT path reflectance against 6SV, max", _largest(path), "1", 0.003)
+    yield at_most("LUT path reflectance against 6SV, rms", _rms(path), "1", 0.001)
+    yield at_most("LUT transmittance against 6SV, max", 100 * _largest(way), "%", 0.5)
+    yield at_most("LUT spherical albedo against 6SV, max", _largest(albedo), "1", 0.0015)
+    yield at_most("surface reflectance against 6SV, max", _largest(ground), "1", 0.005)
+    yield at_most("surface reflectance against 6SV, rms", _rms(ground), "1", 0.0015)
 
 
 def _ground_errors(
@@ -115,7 +92,7 @@ def scalar_control() -> Iterator[Row]:
         scale = 1040.0 / SAME_RAYLEIGH_HPA
         theirs = run_sixs(SixsCase(sza, vza, raa, None), Spectrum.at(0.47)).path * scale
         errors.append(float(parts["path"][(node, *index)]) - theirs)
-    yield Row("scalar table against 6SV in the blue, max", _largest(errors), "1", 0.003, True)
+    yield at_least("scalar table against 6SV in the blue, max", _largest(errors), "1", 0.003)
 
 
 def bands_against_sixs(full: bool) -> Iterator[Row]:
@@ -133,7 +110,7 @@ def bands_against_sixs(full: bool) -> Iterator[Row]:
             for band in range(bands):
                 theirs = run_sixs(case, Spectrum.of_band(name, band))
                 errors.extend(_ground_errors(ours.ground, theirs, band, bands))
-        yield Row(
+        yield at_most(
             f"{name} bands, surface reflectance against 6SV, max", _largest(errors), "1", 0.005
         )
 
@@ -157,7 +134,9 @@ def interpolation(points: int) -> Iterator[Row]:
             "continental", sza=sza, vza=vza, raa=raa, pressure_hpa=pressure, aod=aod
         ).path[band]
         errors.append(float(read - (direct.path + direct.polarisation)[0, 0, 0, 1, 1, 0]))
-    yield Row(f"LUT between nodes against direct run, max of {points}", _largest(errors), "1", 5e-4)
+    yield at_most(
+        f"LUT between nodes against direct run, max of {points}", _largest(errors), "1", 5e-4
+    )
 
 
 def inversion_speed() -> Iterator[Row]:
@@ -174,9 +153,9 @@ def inversion_speed() -> Iterator[Row]:
     plain = _best_seconds(lambda: _plain_numpy(toa, coefs))
     pairs = (surface_reflectance(toa, frame, coefs)[0], _plain_numpy(toa, coefs)[0])
     difference = pairs[0].astype(np.int32) - pairs[1]
-    yield Row("inversion, times as fast as numpy", plain / ours, "ratio", 5.0, True)
-    yield Row("inversion speed", toa.size / ours / 1e6, "Mpx/s", 80.0, True)
-    yield Row("inversion against numpy, max", float(np.abs(difference).max()), "DN", 1.0)
+    yield at_least("inversion, times as fast as numpy", plain / ours, "ratio", 5.0)
+    yield at_least("inversion speed", toa.size / ours / 1e6, "Mpx/s", 80.0)
+    yield at_most("inversion against numpy, max", float(np.abs(difference).max()), "DN", 1.0)
 
 
 def _plain_numpy(
@@ -222,7 +201,7 @@ def aod_speed() -> Iterator[Row]:
         heights=np.zeros(cells.shape, np.float32), camera_name="GF1WFV1", gas=GAS,
         prior=AodPrior(0.12, 0.15, "continental", "climatology"),
     )  # fmt: skip
-    yield Row("AOD fit of a full tile", time.process_time() - start, "CPU s", 10.0)
+    yield at_most("AOD fit of a full tile", time.process_time() - start, "CPU s", 10.0)
 
 
 def _angles(grid: Grid) -> Angles:
@@ -255,12 +234,12 @@ def real_images() -> Iterator[Row]:
     title = "SR of iCOR and SMAC, pixels inside 0.005 + 0.05 rho"
     if setting is None:
         reason = "GFARD_TEST_DATA is not set: it names the folder with the images"
-        yield Row(title, None, "%", 95.0, True, skipped=reason)
+        yield Row(title, None, "%", 95.0, skipped=reason)
         return
     folder = Path(setting)
     found, _ = against_two_solutions(folder / "ac_reference")
     for band, share in found.inside.items():
-        yield Row(f"{title}, {band}", share, "%", 95.0, True)
+        yield at_least(f"{title}, {band}", share, "%", 95.0)
         yield Row(f"SR of iCOR and SMAC, bias, {band}", found.bias[band], "1")
     for chip in ("282D_485L_3_3", "433D_629L_3_1", "609U_541L_3_0"):
         found, air, offset = best_geometry(folder / "l1c_l2a", chip)
@@ -279,6 +258,7 @@ def rows(full: bool) -> Iterator[Row]:
     yield from bands_against_sixs(full)
     yield from terms_against_sixs(full)
     yield from real_images()
+    yield from aerosol_rows(full)
 
 
 def main() -> int:
@@ -289,13 +269,12 @@ def main() -> int:
     options = parser.parse_args()
     missed = False
     for row in rows(options.full):
-        entry = row.to_dict()
-        missed |= entry["ok"] is False
+        missed |= row.ok is False
         if options.json:
-            print(json.dumps(entry), flush=True)
+            print(json.dumps(asdict(row)), flush=True)
         else:
-            value = "skipped" if row.value is None else entry["value"]
-            print(f"{entry['name']:60} {value:>10} {entry['unit']:6} {entry['bar']}")
+            value = "skipped" if row.value is None else f"{row.value:.4g}"
+            print(f"{row.name:60} {value:>10} {row.unit:6} {row.bar}")
     return int(missed)
 
 

@@ -1,4 +1,4 @@
-"""What a benchmark of the geometry prints: one figure a line, with its bar."""
+"""What a benchmark prints: one figure a line, with its bar."""
 
 from dataclasses import dataclass
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from catalog.grid import Grid
 from processing.atmosphere.air import Air, band_numbers
 from processing.atmosphere.cells import CELL_FACTOR, CellSignals, cell_signals
-from processing.atmosphere.darktarget import DARK_BANDS
+from processing.atmosphere.darktarget import DARK_BANDS, DarkTargetTable, dark_target_table
 from processing.atmosphere.evidence import Evidence, gather
 from processing.atmosphere.gas import GasColumns
 from processing.atmosphere.lut import Float32Array
@@ -23,6 +23,7 @@ from processing.atmosphere.surface import Expectation
 from processing.geometry.angles import Angles
 from processing.geometry.field import GroundField
 
+_REFINEMENTS = 2
 _MOSTLY_SEEN = 0.5
 """Share of the prior's variance that evidence must remove for a cell to count as interpolated."""
 
@@ -126,12 +127,18 @@ def fit_cells(
     air: Air,
     prior: AodPrior,
     surfaces: Sequence[Expectation] = (),
+    table: DarkTargetTable | None = None,
 ) -> AodField:
-    """Fit the optical depth of a scene whose cells are averaged; see :func:`fit_aod`."""
-    said = gather(signals, air, surfaces, prior)
-    wrong = outliers(said.aod)
-    kept: Evidence = replace(said, aod=np.where(wrong, np.nan, said.aod))
+    """Fit the optical depth of a scene whose cells are averaged; see :func:`fit_aod`.
+
+    ``table`` is the surface relation of dark vegetation, that of the package where None.
+    """
+    relation = table or dark_target_table(air.camera_name)
+    kept = _kept(gather(signals, air, surfaces, prior, relation))
     field = smooth(kept, cells, prior)
+    for _ in range(_REFINEMENTS):
+        kept = _kept(gather(signals, air, surfaces, prior, relation, field.aod))
+        field = smooth(kept, cells, prior)
     source = np.full(cells.shape, prior.kind, dtype=np.uint8)
     source[field.sigma**2 < _MOSTLY_SEEN * prior.sigma**2] = AodSource.INTERPOLATED
     source[np.isfinite(kept.aod)] = AodSource.RETRIEVED
@@ -143,3 +150,8 @@ def fit_cells(
         prior.model,
         kept.cells,
     )
+
+
+def _kept(evidence: Evidence) -> Evidence:
+    """Return evidence without outliers."""
+    return replace(evidence, aod=np.where(outliers(evidence.aod), np.nan, evidence.aod))

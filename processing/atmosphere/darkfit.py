@@ -13,6 +13,7 @@ Run as ``python -m processing.atmosphere.darkfit REFCUBE CANOPIES SOILS TABLE``.
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,8 @@ def fit_table(refcube: Path, canopies: Path, soils: Path) -> dict[str, object]:
         Text tables of spectra: wavelength from 400 nm at 1 nm in the first column of the
         canopies; soils in columns of their own, from 400 nm at 1 nm.
     """
-    measured, image = _measured(refcube)
-    spectra = rebuild(measured, _endmembers(canopies, soils))
+    measured, image = measured_vegetation(refcube)
+    spectra = rebuild(measured, endmembers(canopies, soils))
     cameras = {name: fit_camera(name, spectra, image) for name in camera_names()}
     return {"source": SOURCE, "unit": "reflectance", **LIMITS, "cameras": cameras}
 
@@ -78,7 +79,7 @@ def rebuild(measured: Floats, endmembers: Floats) -> Floats:
     return spectra
 
 
-def _measured(refcube: Path) -> tuple[Floats, NDArray[np.intp]]:
+def measured_vegetation(refcube: Path) -> tuple[Floats, NDArray[np.intp]]:
     """Return the vegetation of the cube, (n, 9), and the image of each; images are its columns."""
     with rasterio.open(refcube) as raster:
         bands = raster.read(list(range(1, len(_MSI_BANDS) + 1))).astype(np.float64) / 1e4
@@ -90,7 +91,8 @@ def _measured(refcube: Path) -> tuple[Floats, NDArray[np.intp]]:
     return spectra[vegetation], image[vegetation]
 
 
-def _endmembers(canopies: Path, soils: Path) -> Floats:
+def endmembers(canopies: Path, soils: Path) -> Floats:
+    """Return the spectra of plants and soils, (n, wavelengths), of text tables as `fit_table`."""
     plants = np.loadtxt(canopies)
     ground = np.loadtxt(soils)[: _WAVELENGTH_NM.size]
     leaves = [np.interp(_WAVELENGTH_NM, plants[:, 0], column) for column in plants[:, 1:].T]
@@ -124,7 +126,7 @@ def fit_camera(name: str, spectra: Floats, image: NDArray[np.intp]) -> dict[str,
         The image that each spectrum comes from, (n,). Each image in turn is left out of the fit
         and its mean departure is taken; their root mean square is the error between places.
     """
-    seen = _in_bands(name, spectra)
+    seen = in_bands(name, spectra)
     classes = _classes(seen, image)
     means = []
     for left_out in np.unique(image):
@@ -181,11 +183,11 @@ def _scatter(rest: Floats, image: NDArray[np.intp]) -> float:
     return 1.4826 * float(np.median(np.abs(np.concatenate(own))))
 
 
-def _in_bands(name: str, spectra: Floats) -> Floats:
-    """Return blue, red and near infrared of a camera, (3, n)."""
+def in_bands(name: str, spectra: Floats, bands: Sequence[str] = DARK_BANDS) -> Floats:
+    """Return spectra (n, wavelengths) as bands of a camera see them, (bands, n)."""
     wavelength, response = spectral_response(name)
     names = [band.name for band in camera(name).bands]
-    return np.stack([_through(wavelength, response[names.index(n)], spectra) for n in DARK_BANDS])
+    return np.stack([_through(wavelength, response[names.index(n)], spectra) for n in bands])
 
 
 def _through(wavelength: Floats, response: Floats, spectra: Floats) -> Floats:

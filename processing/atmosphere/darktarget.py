@@ -11,9 +11,11 @@ and the same all over a scene.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,13 +67,17 @@ class DarkTargetTable:
 def dark_target_table(camera_name: str) -> DarkTargetTable:
     """Return the shipped surface relation in the bands of a camera."""
     table = json.loads(files("processing.data").joinpath("dark_target.json").read_text())
-    relation = table["cameras"][camera_name]
+    return relation(table["cameras"][camera_name], table)
+
+
+def relation(fit: Mapping[str, Any], limits: Mapping[str, Any]) -> DarkTargetTable:
+    """Return a surface relation from its fit and its limits, as ``darkfit`` makes them."""
     ndvi, slope, intercept, sigma = (
-        np.array([entry[name] for entry in relation["classes"]])
+        np.array([entry[name] for entry in fit["classes"]])
         for name in ("ndvi", "slope", "intercept", "sigma")
     )
-    limits = (table["ndvi_minimum"], table["red_maximum"], table["nir_minimum"])
-    return DarkTargetTable(ndvi, slope, intercept, sigma, relation["site_sigma"], *limits)
+    bounds = (limits["ndvi_minimum"], limits["red_maximum"], limits["nir_minimum"])
+    return DarkTargetTable(ndvi, slope, intercept, sigma, fit["site_sigma"], *bounds)
 
 
 def ndvi_of(red: Float32Array, nir: Float32Array) -> Float32Array:

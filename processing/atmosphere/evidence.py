@@ -11,6 +11,10 @@ of which the lowest point on a grid is found. One step of Gauss and Newton from 
 ground's own terms gives what the ground alone says, and how surely: sum (dm_k/daod / s_k)^2 is its
 information. So a ground at its critical reflectance, whose brightness the haze does not change,
 carries no weight, and the prior is not counted once for every cell.
+
+Over bright ground the departures are curved in optical depth, and the lowest points of noisy costs
+are off to one side in the mean. So once there is a field the step starts from it in every cell:
+what the cells say is then linear in their errors, which cancel.
 """
 
 from collections.abc import Sequence
@@ -22,7 +26,7 @@ from numpy.typing import NDArray
 
 from processing.atmosphere.air import Air, Where, band_numbers
 from processing.atmosphere.cells import CellSignals
-from processing.atmosphere.darktarget import DARK_BANDS, dark_target_table, ndvi_of
+from processing.atmosphere.darktarget import DARK_BANDS, DarkTargetTable, ndvi_of
 from processing.atmosphere.lut import Float32Array, Terms
 from processing.atmosphere.prior import HIGHEST_AOD, AodPrior
 from processing.atmosphere.surface import Expectation
@@ -34,11 +38,13 @@ STABLE_BELOW_NM = 700.0
 """Longer waves see too little haze to be worth their surface's error."""
 _STEP = 0.025
 _NEGATIVE_STEPS = 6
-"""A fit may fall below 0 by the surface's error, or the mean of clear air would be too high."""
+"""A field may fall below 0 by the surface's error, or the mean of clear air would be too high."""
 _DEPTHS = np.arange(0.0, HIGHEST_AOD + 0.01, _STEP)
 _GRID = np.arange(-_NEGATIVE_STEPS, _DEPTHS.size) * _STEP
 _SIGNAL_ERROR = 0.01
 """Relative error of TOA reflectance between bands."""
+_BESIDE_OTHERS = 3.0
+"""Times the error between places that dark vegetation has where other ground speaks too."""
 _WIDEST_SIGMA = 0.4
 _WORST_MISFIT = 3.0
 """Root mean square of the departures, in sigma, beyond which the ground is another."""
@@ -75,7 +81,12 @@ class _Departure:
 
 
 def gather(
-    signals: CellSignals, air: Air, surfaces: Sequence[Expectation], prior: AodPrior
+    signals: CellSignals,
+    air: Air,
+    surfaces: Sequence[Expectation],
+    prior: AodPrior,
+    table: DarkTargetTable,
+    about: Floats | None = None,
 ) -> Evidence:
     """Ask the ground of every cell.
 
@@ -89,6 +100,11 @@ def gather(
         What is expected of the ground at this geometry, from libraries and archives.
     prior
         First guess, which decides between several minima of the cost.
+    table
+        Surface relation of dark vegetation.
+    about
+        Optical depth (rows, cols) about which the departures are taken as straight; None for the
+        lowest point of each cell's cost.
     """
     aod, sigma, shared = (np.full(signals.shape, np.nan) for _ in range(3))
     cells: dict[str, int] = {}
@@ -98,46 +114,66 @@ def gather(
     rows, cols = np.nonzero(known & air.usable)
     for first in range(0, rows.size, _CHUNK_CELLS):
         where = rows[first : first + _CHUNK_CELLS], cols[first : first + _CHUNK_CELLS]
-        departures = [_dark(signals, air, where)]
-        departures += [_expected(signals, air, surface, where) for surface in surfaces]
-        aod[where], sigma[where], shared[where] = _solve(departures, prior)
+        others = [_expected(signals, air, surface, where, prior) for surface in surfaces]
+        alone = ~np.any([each.speaks for each in others], axis=0) if others else np.True_
+        departures = [_dark(signals, air, table, where, alone), *others]
+        aod[where], sigma[where], shared[where] = _solve(
+            departures, prior, None if about is None else about[where]
+        )
         for each in departures:
             count = np.count_nonzero(each.speaks & np.isfinite(aod[where]))
             cells[each.kind] = cells.get(each.kind, 0) + int(count)
     return Evidence(aod, sigma, shared, cells)
 
 
-def _dark(signals: CellSignals, air: Air, where: Where) -> _Departure:
-    """Blue minus the blue expected of dark vegetation; it falls with optical depth."""
-    table = dark_target_table(air.camera_name)
+def _dark(
+    signals: CellSignals,
+    air: Air,
+    table: DarkTargetTable,
+    where: Where,
+    alone: NDArray[np.bool_] | np.bool_,
+) -> _Departure:
+    """Blue minus the blue expected of dark vegetation; it falls with optical depth.
+
+    Where other ground speaks too (not ``alone``) it is heard less: its error between places does
+    not average out over the scene as theirs does.
+    """
     signal = signals.dark[:, *where]
     nodes = air.nodes(where, band_numbers(air.camera_name, DARK_BANDS))
     ground = air.along_depth(nodes.ground(signal[..., np.newaxis]), _DEPTHS)
     blue, red, nir = ground
     expected, own_sigma = table.blue(red, ndvi_of(red, nir))
     noise = np.hypot(own_sigma, _SIGNAL_ERROR * signal[0][:, np.newaxis])
-    noise = np.hypot(noise, table.site_sigma)
+    site = table.site_sigma * np.where(alone, 1.0, _BESIDE_OTHERS)
+    noise = np.hypot(noise, np.broadcast_to(site, signal.shape[1:])[:, np.newaxis])
     departure = (blue - expected) / noise
     best = np.argmin(np.abs(departure), axis=-1)
     speaks = np.isfinite(signal[0]) & _at(table.is_dark(red, nir), best)
     shared = np.float32(table.site_sigma) / noise
     values = np.where(speaks[:, np.newaxis], departure, 0)[np.newaxis]
-    return _Departure("dark vegetation", _below_zero(values), speaks, _at(shared, best))
+    common = np.where(speaks, _at(shared, best), 0)
+    return _Departure("dark vegetation", _below_zero(values), speaks, common)
 
 
-def _expected(signals: CellSignals, air: Air, surface: Expectation, where: Where) -> _Departure:
-    """TOA reflectance seen minus that above the expected ground, all bands that see haze."""
+def _expected(
+    signals: CellSignals, air: Air, surface: Expectation, where: Where, prior: AodPrior
+) -> _Departure:
+    """Ground reflectance below the haze minus that expected, in all bands that see haze.
+
+    It is the ground seen that is followed along optical depth, not the brightness expected above
+    the ground: the slope of that one would err with the expectation, and over bright ground, where
+    slopes are small, the product of both errors is a bias of the optical depth of 0.1. What the
+    noise amounts to on the ground is taken at the prior's depth.
+    """
     bands = haze_bands(air.camera_name)
     picked = (np.array(bands)[:, np.newaxis], *where)
     seen, doubt = signals.land[picked], signals.doubt[picked]
-    ground, sigma = surface.reflectance[picked], surface.sigma[picked]
+    expected, sigma = surface.reflectance[picked], surface.sigma[picked]
     nodes = air.nodes(where, bands)
-    model = air.along_depth(nodes.reflectance(ground[..., np.newaxis]), _DEPTHS)
-    gain = air.along_depth(_gain(nodes, ground[..., np.newaxis]), _DEPTHS)
-    noise = np.hypot(
-        gain * np.hypot(sigma, doubt)[..., np.newaxis], _SIGNAL_ERROR * seen[..., np.newaxis]
-    )
-    departure = (model - seen[..., np.newaxis]) / noise
+    ground = air.along_depth(nodes.ground(seen[..., np.newaxis]), _DEPTHS)
+    gain = air.along_depth(_gain(nodes, expected[..., np.newaxis]), np.array([prior.aod]))[..., 0]
+    noise = np.hypot(sigma, np.hypot(doubt, _SIGNAL_ERROR * seen) / gain)
+    departure = (ground - expected[..., np.newaxis]) / noise[..., np.newaxis]
     speaks = np.isfinite(departure).all(axis=(0, 2))
     values = np.where(speaks[:, np.newaxis], departure, 0)
     return _Departure(surface.kind, _below_zero(values), speaks)
@@ -166,33 +202,54 @@ def _below_zero(values: Float32Array) -> Float32Array:
     return np.concatenate([first + slope * steps, values], axis=-1).astype(np.float32)
 
 
-def _solve(departures: Sequence[_Departure], prior: AodPrior) -> tuple[Floats, Floats, Floats]:
-    """Return depth, sigma and shared sigma of every cell, NaN where the ground says nothing."""
+def _solve(
+    departures: Sequence[_Departure], prior: AodPrior, about: Floats | None
+) -> tuple[Floats, Floats, Floats]:
+    """Return depth, sigma and shared sigma of every cell, NaN where the ground says nothing.
+
+    Both sigmas are those at a depth that does not follow the cell's own error, or cells that err
+    towards one side would weigh more.
+    """
     every = np.concatenate([each.values for each in departures])
-    cost = np.sum(every * every, axis=0) + ((_GRID - prior.aod) / prior.sigma) ** 2
-    best = np.clip(np.argmin(cost, axis=-1), 1, _GRID.size - 2)
+    middle = np.full(every.shape[1], prior.aod) if about is None else about
+    usual = _place(middle)
+    best = usual
+    if about is None:
+        cost = np.sum(every * every, axis=0) + ((_GRID - prior.aod) / prior.sigma) ** 2
+        best = np.clip(np.argmin(cost, axis=-1), 1, _GRID.size - 2)
     value, slope = _at(every, best), _slope(every, best)
-    information = np.maximum(np.sum(slope * slope, axis=0, dtype=np.float64), 1e-6)
-    step = -np.sum(value * slope, axis=0) / information
+    step = -np.sum(value * slope, axis=0) / _information(slope)
     aod = _GRID[best] + step
+    information = _information(_slope(every, usual))
     sigma = information**-0.5
-    shared = _shared_sigma(departures, best) / information
+    shared = _shared_sigma(departures, usual) / information
     terms = np.count_nonzero(slope, axis=0)
     rest = np.sum((value + slope * step) ** 2, axis=0)
     good = (sigma < _WIDEST_SIGMA) & (rest <= _WORST_MISFIT**2 * np.maximum(terms - 1, 1))
-    good &= (aod > _GRID[0]) & (aod < HIGHEST_AOD)
+    good &= np.abs(aod - middle) < _WORST_MISFIT * np.hypot(sigma, prior.sigma)
     aod, sigma, shared = (np.where(good, part, np.nan) for part in (aod, sigma, shared))
     return aod, sigma, shared
+
+
+def _place(aod: Floats) -> NDArray[np.intp]:
+    """Return the nearest depth of ``_GRID`` that has neighbours."""
+    nearest = np.rint(aod / _STEP).astype(np.intp) + _NEGATIVE_STEPS
+    return np.asarray(np.clip(nearest, 1, _GRID.size - 2))
+
+
+def _information(slope: Float32Array) -> Floats:
+    """Sum of squared slopes, (cells,), not quite 0 where no ground speaks."""
+    return np.maximum(np.sum(slope * slope, axis=0, dtype=np.float64), 1e-6)
 
 
 def _slope(values: Float32Array, best: NDArray[np.intp]) -> Float32Array:
     return np.asarray((_at(values, best + 1) - _at(values, best - 1)) / np.float32(2 * _STEP))
 
 
-def _shared_sigma(departures: Sequence[_Departure], best: NDArray[np.intp]) -> Floats:
+def _shared_sigma(departures: Sequence[_Departure], depth: NDArray[np.intp]) -> Floats:
     """Error that the common part brings into each cell's weighted sum of departures."""
-    total = np.zeros(best.size)
+    total = np.zeros(depth.size)
     for each in departures:
         if each.shared is not None:
-            total += each.shared * np.abs(_slope(each.values, best).sum(axis=0))
+            total += each.shared * np.abs(_slope(each.values, depth).sum(axis=0))
     return total

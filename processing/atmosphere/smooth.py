@@ -10,11 +10,11 @@ interpolation, Gandin 1963; as Gaussian process: Rasmussen and Williams 2006, ch
 
 B, the covariance of the haze about its prior, has a part common to the scene and a part that
 fades over 50 km; R, that of the blocks' errors, has one that fades over 5 km and one common to
-the scene. What two blocks have in common is at most the error of the better one: were it the
-product of both sigmas, differences between blocks would be read as that error, and the estimate
-could leave the range of what the blocks say (Peelle's puzzle). Near blocks their own values count,
-further off those of the scene, and without any the prior; the variance of the estimate says how
-far that goes.
+the scene. The common parts are those of the better of two blocks, and the scene's mean: were
+they products of both sigmas, differences between blocks would be read as that error, and the
+estimate could leave the range of what the blocks say (Peelle's puzzle). Near blocks their own
+values count, further off those of the scene, and without any the prior; the variance of the
+estimate says how far that goes.
 """
 
 import math
@@ -39,7 +39,7 @@ _MAD_TO_SIGMA = 1.4826
 _BLOCK_CELLS = 10
 _MOST_BLOCKS = 2500
 """Wider scenes get larger blocks: the estimate costs the cube of their number."""
-_LOCAL_SHARE = 0.5
+_LOCAL_SHARE = 0.25
 """Part of the prior's variance that differs from place to place inside a scene."""
 _HAZE_KM = 50.0
 _GROUND_KM = 5.0
@@ -145,7 +145,7 @@ def _estimate(blocks: _Blocks, corners: Grid, prior: AodPrior) -> tuple[Floats, 
         blocks.x_km[:, np.newaxis] - blocks.x_km, blocks.y_km[:, np.newaxis] - blocks.y_km
     )
     error = np.exp(-between / _GROUND_KM) * np.minimum.outer(blocks.near, blocks.near)
-    error += np.minimum.outer(blocks.shared, blocks.shared) ** 2 + np.diag(blocks.own)
+    error += np.mean(blocks.shared) ** 2 + np.diag(blocks.own)
     factor = cho_factor(_haze(between, prior) + error, lower=True)
     reach = _haze(np.hypot(x - blocks.x_km[:, np.newaxis], y - blocks.y_km[:, np.newaxis]), prior)
     aod = prior.aod + reach.T @ cho_solve(factor, blocks.aod - prior.aod)

@@ -1,0 +1,139 @@
+"""Rows of optical depth and reflectance retrieved over made scenes (see ``haze``)."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.rows.haze import CELLS, GAS, KINDS, NOISE, HazeScene, scenes, sky_of
+from benchmarks.rows.row import Row, at_least, at_most
+from processing.atmosphere.aod import AodField, fit_cells
+from processing.atmosphere.correct import atmosphere_terms
+from processing.sensors import camera
+
+Floats = NDArray[np.float64]
+
+_TITLE = "made scenes"
+_CLEAR_AIR = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What was found over one scene: cells of clear land, and reflectance of pixels in them."""
+
+    kind: str
+    true: Floats
+    error: Floats
+    prior_error: Floats
+    sigma: Floats
+    sr_inside: NDArray[np.bool_]
+    sr_known_inside: NDArray[np.bool_]
+
+
+def aerosol_rows(full: bool) -> Iterator[Row]:
+    """Yield the figures over all kinds of scene, then of each kind."""
+    if not os.environ.get("GFARD_TEST_DATA"):
+        reason = "GFARD_TEST_DATA is not set: it names the folder with the measured spectra"
+        yield Row(f"{_TITLE}: optical depth", None, "1", skipped=reason)
+        return
+    with tempfile.TemporaryDirectory(prefix="gfard-haze-") as folder:
+        memory = Path(folder) / "sixs.json"
+        start = time.process_time()
+        made = list(scenes(8 if full else 3, memory))
+        found = [_outcome(scene, memory) for scene in made]
+        dark = [
+            _outcome(replace(scene, surfaces=()), memory)
+            for scene in made
+            if scene.kind == "vegetated"
+        ]
+        spent = (time.process_time() - start) / len(made)
+    yield from _depth_rows(_TITLE, found)
+    yield from _reflectance_rows(_TITLE, found)
+    for kind in KINDS:
+        own = [each for each in found if each.kind == kind]
+        yield from _plain(_depth_rows(f"{_TITLE}, {kind}", own))
+    yield from _plain(_depth_rows("vegetated scenes, no library", dark))
+    yield Row(f"{_TITLE}: making and fitting one of 80 km", round(spent, 2), "CPU s")
+
+
+def _outcome(scene: HazeScene, memory: Path) -> _Outcome:
+    """Fit a scene and correct pixels inside its clear cells."""
+    field = fit_cells(
+        scene.signals,
+        CELLS,
+        scene.air,
+        scene.prior,
+        scene.surfaces,
+        scene.table,
+    )
+    clear = scene.clear
+    return _Outcome(
+        scene.kind,
+        scene.aod[clear],
+        (field.aod - scene.aod)[clear],
+        (scene.prior.aod - scene.aod)[clear],
+        field.sigma[clear].astype(np.float64),
+        _reflectance_inside(scene, field, memory, noise=NOISE)[:, clear],
+        _reflectance_inside(
+            scene, replace(field, aod=scene.aod.astype(np.float32)), memory, noise=0.0
+        )[:, clear],
+    )
+
+
+def _reflectance_inside(
+    scene: HazeScene, field: AodField, memory: Path, noise: float
+) -> NDArray[np.bool_]:
+    """Tell where a pixel of each cell comes back within 0.005 + 0.05 rho, (bands, rows, cols)."""
+    rng = np.random.default_rng(5)
+    pixel = scene.ground * (1 + 0.05 * rng.normal(size=scene.ground.shape))
+    toa = sky_of(scene.prior.model, memory).reflectance(pixel, scene.aod)
+    toa = toa * (1 + noise * rng.normal(size=toa.shape))
+    air = scene.air
+    terms = atmosphere_terms(
+        air.camera_name, air.model, GAS, angles=air.angles, aod=field.aod, heights=air.heights
+    )
+    return np.asarray(np.abs(terms.ground(toa) - pixel) <= 0.005 + 0.05 * pixel)
+
+
+def _depth_rows(title: str, found: Sequence[_Outcome]) -> Iterator[Row]:
+    """Yield the figures of the optical depth over all clear cells."""
+    true, error, prior, sigma = (
+        np.concatenate([getattr(each, name) for each in found])
+        for name in ("true", "error", "prior_error", "sigma")
+    )
+    thin = true < _CLEAR_AIR
+    inside = 100 * float(np.mean(np.abs(error) < sigma))
+    within = np.abs(error) <= 0.05 + 0.15 * true
+    yield at_least(f"{title}: AOD within 0.05 + 0.15 AOD", 100 * float(within.mean()), "%", 70)
+    yield at_most(f"{title}: AOD bias, absolute", abs(float(error.mean())), "1", 0.02)
+    yield at_most(f"{title}: AOD RMSE below 0.6", _rms(error[thin]), "1", 0.06)
+    yield at_most(f"{title}: AOD RMSE over the prior's", _rms(error) / _rms(prior), "1", 0.6)
+    yield at_least(f"{title}: AOD errors inside one sigma, at least", inside, "%", 60)
+    yield at_most(f"{title}: AOD errors inside one sigma, at most", inside, "%", 76)
+
+
+def _reflectance_rows(title: str, found: Sequence[_Outcome]) -> Iterator[Row]:
+    """Yield the share of pixels within 0.005 + 0.05 rho by band."""
+    for number, band in enumerate(camera("GF1WFV1").bands):
+        share = 100 * float(np.mean(np.concatenate([each.sr_inside[number] for each in found])))
+        bar = 75 if band.name == "blue" else 85
+        yield at_least(f"{title}: SR {band.name} within 0.005 + 0.05 rho", share, "%", bar)
+    known = np.concatenate([each.sr_known_inside.ravel() for each in found])
+    name = f"{title}: SR within 0.005 + 0.05 rho, AOD known, no noise"
+    yield at_least(name, 100 * float(known.mean()), "%", 100)
+
+
+def _plain(rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield rows without their bars, which hold for all scenes together."""
+    for row in rows:
+        if "at most" not in row.name:
+            yield replace(row, name=row.name.removesuffix(", at least"), bar=None, ok=None)
+
+
+def _rms(values: Floats) -> float:
+    return float(np.sqrt(np.mean(values**2))) if values.size else 0.0
