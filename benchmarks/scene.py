@@ -2,7 +2,9 @@
 
 The scene is simulated, then processed by ``gfard process`` in a process of its own, so that
 the peak is that of production alone. ``--full`` takes a full GF-1 scene (12000 x 13400 pixels
-of four bands, 1.3 GB of counts, ten minutes to simulate), else one of the demonstration's.
+of four bands, 1.3 GB of counts, ten minutes to simulate), ``--gf6`` a full GF-6 scene of made
+texture (three images of 17797 x 22416 pixels of eight bands, 19 GB of counts, over an hour),
+else one of the demonstration's.
 Run with ``python -P benchmarks/scene.py``.
 """
 
@@ -16,27 +18,32 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.rows.whole_gf6 import write_package
 from processing.simulate.demo import demo_specs
-from processing.simulate.scene import SceneSpec, simulate
+from processing.simulate.scene import simulate
 
 FULL_COLS, FULL_ROWS = 12000, 13400
-MEMORY_BAR_GB = {False: 2.0, True: 8.0}
-"""Peak memory, GB: for the demonstration's scene and for a full one."""
+MEMORY_BAR_GB = {"scene": 2.0, "full_scene": 8.0, "full_gf6_scene": 12.0}
+"""Peak memory, GB: for the demonstration's scene and for full ones."""
 
 
-def scene(full: bool) -> SceneSpec:
-    """Return the scene to process."""
-    small = demo_specs()[0]
-    if not full:
-        return small
-    return replace(small, rows=FULL_ROWS, cols=FULL_COLS, product_id="0009999999")
+def made(title: str, folder: Path) -> tuple[Path, Path | None]:
+    """Make the scene to process; return its package and heights."""
+    if title == "full_gf6_scene":
+        return write_package(folder), None
+    spec = demo_specs()[0]
+    if title == "full_scene":
+        spec = replace(spec, rows=FULL_ROWS, cols=FULL_COLS, product_id="0009999999")
+    simulated = simulate(spec, folder)
+    return simulated.package, simulated.truth / "dem.tif"
 
 
-def process(package: Path, dem: Path, folder: Path) -> tuple[dict[str, object], float]:
+def process(package: Path, dem: Path | None, folder: Path) -> tuple[dict[str, object], float]:
     """Process a package by command; return its result and the peak memory in GB."""
     command = [
         *(sys.executable, "-m", "infra.cli", "process", str(package)),
-        *("--store", str(folder / "store"), "--dem", str(dem), "--json"),
+        *("--store", str(folder / "store"), "--json"),
+        *(() if dem is None else ("--dem", str(dem))),
     ]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
@@ -44,16 +51,15 @@ def process(package: Path, dem: Path, folder: Path) -> tuple[dict[str, object], 
     return result, peak
 
 
-def rows(full: bool) -> list[dict[str, object]]:
+def rows(title: str) -> list[dict[str, object]]:
     """Simulate, process and return what was measured."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        simulated = simulate(scene(full), folder)
-        result, peak = process(simulated.package, simulated.truth / "dem.tif", folder)
+        package, dem = made(title, folder)
+        result, peak = process(package, dem, folder)
     if result["status"] != "done":
         raise SystemExit(f"the scene ended as {result['status']}: {result['detail']}")
-    title = "full_scene" if full else "scene"
-    bar = MEMORY_BAR_GB[full]
+    bar = MEMORY_BAR_GB[title]
     measured: list[dict[str, object]] = [
         {"name": f"{title}_{step}", "value": value, "unit": "s" if step == "wall" else "CPU s"}
         for step, value in dict(result["timings"]).items()  # type: ignore[call-overload]
@@ -66,9 +72,12 @@ def main() -> None:
     """Print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one object a line")
-    parser.add_argument("--full", action="store_true", help="a full GF-1 scene")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--full", action="store_true", help="a full GF-1 scene")
+    size.add_argument("--gf6", action="store_true", help="a full GF-6 scene")
     arguments = parser.parse_args()
-    found = rows(arguments.full)
+    title = "full_gf6_scene" if arguments.gf6 else "full_scene" if arguments.full else "scene"
+    found = rows(title)
     for row in found:
         text = f"{row['name']:28} {row['value']:10.2f} {row['unit']}"
         print(json.dumps(row) if arguments.json else text)
