@@ -26,25 +26,24 @@ import obstore
 import orjson
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
-from pydantic import SecretStr
 
-from catalog.drafts import check_draft
+from catalog.drafts import check_draft, local_draft
 from catalog.errors import ProductError, StoreError
 from catalog.product import COLLECTIONS, ItemId
+from catalog.s3 import connect, scheme, teach_gdal
 from catalog.settings import BucketSettings
 from catalog.store import (
     LEVELS,
     SCENES,
     Place,
     StoredItem,
-    local_draft,
     published_parts,
     relative_folder,
     scene_key,
 )
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig
+    pass
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,7 +93,7 @@ class BucketStore:
     @cached_property
     def objects(self) -> S3Store:
         """The bucket's objects below the prefix."""
-        return _connect(self.bucket, self.prefix, self.settings)
+        return connect(self.bucket, self.prefix, self.settings)
 
     @contextmanager
     def draft(self, item_id: ItemId) -> Iterator["BucketDraft"]:
@@ -140,7 +139,7 @@ class BucketStore:
         """
         relative = relative_folder(item_id)
         item = self._read_json(f"{relative}/{item_id}.json")
-        place = Place(f"{self.label}/{relative}", _scheme(self.bucket, self.settings))
+        place = Place(f"{self.label}/{relative}", scheme(self.bucket, self.settings))
         return None if item is None else StoredItem(item_id, relative, item, place)
 
     def raster_path(self, relative: str) -> str:
@@ -152,7 +151,7 @@ class BucketStore:
             The name leads elsewhere or into a hidden place.
         """
         key = "/".join(filter(None, (self.prefix, *published_parts(relative))))
-        _teach_gdal(self.settings)
+        teach_gdal(self.settings)
         return f"/vsis3/{self.bucket}/{key}"
 
     def exists(self, relative: str) -> bool:
@@ -386,66 +385,3 @@ def _item_id(key: str) -> ItemId | None:
         return ItemId.parse(folders[-1])
     except ProductError:
         return None
-
-
-def _connect(bucket: str, prefix: str, settings: BucketSettings) -> S3Store:
-    given: dict[str, Any] = {
-        "endpoint": settings.endpoint,
-        "access_key_id": settings.access_key_id,
-        "secret_access_key": _text(settings.secret_access_key),
-        "session_token": _text(settings.session_token),
-    }
-    return S3Store(
-        bucket,
-        prefix=prefix or None,
-        region=settings.region,
-        client_options=_client(settings),
-        retry_config={"max_retries": 4, "retry_timeout": timedelta(minutes=2)},
-        **{name: value for name, value in given.items() if value},
-    )
-
-
-def _scheme(bucket: str, settings: BucketSettings) -> dict[str, str]:
-    """Describe the bucket by the fields of STAC's storage extension."""
-    if settings.endpoint:
-        platform = f"{settings.endpoint.rstrip('/')}/{{bucket}}"
-        return {"type": "custom-s3", "platform": platform, "bucket": bucket}
-    platform = "https://{bucket}.s3.{region}.amazonaws.com"
-    return {"type": "aws-s3", "platform": platform, "bucket": bucket, "region": settings.region}
-
-
-def _client(settings: BucketSettings) -> "ClientConfig":
-    """A large file may take long; a connection may not be silent for long."""
-    plain = (settings.endpoint or "").startswith("http://")
-    return {
-        "allow_http": plain,
-        "timeout": timedelta(hours=2),
-        "read_timeout": timedelta(minutes=1),
-    }
-
-
-@lru_cache(maxsize=1)
-def _teach_gdal(settings: BucketSettings) -> None:
-    """Give GDAL's ``/vsis3/`` of this process the same way to the bucket."""
-    from rasterio.env import set_gdal_config
-
-    options = {
-        "AWS_REGION": settings.region,
-        "AWS_ACCESS_KEY_ID": settings.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": _text(settings.secret_access_key),
-        "AWS_SESSION_TOKEN": _text(settings.session_token),
-    }
-    if settings.endpoint:
-        endpoint = urlsplit(settings.endpoint)
-        options |= {
-            "AWS_S3_ENDPOINT": f"{endpoint.netloc}{endpoint.path}".rstrip("/"),
-            "AWS_HTTPS": "YES" if endpoint.scheme == "https" else "NO",
-            "AWS_VIRTUAL_HOSTING": "NO",
-        }
-    for name, value in options.items():
-        if value:
-            set_gdal_config(name, value)
-
-
-def _text(secret: SecretStr | None) -> str:
-    return secret.get_secret_value() if secret else ""

@@ -4,23 +4,27 @@ A folder is locked while its process lives, and the lock dies with the process: 
 a lock is a leftover, and that of a run still alive is left alone.
 """
 
+import errno
 import fcntl
 import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from catalog.errors import ProductError
+from catalog.errors import ProductError, StoreError
+
+_DRAFTS = ".drafts"
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _LOG = logging.getLogger(__name__)
 
 
 @contextmanager
-def draft_folder(drafts: Path, name: str) -> Iterator[Path]:
+def _draft_folder(drafts: Path, name: str) -> Iterator[Path]:
     """Make a folder for a new item ``name`` below ``drafts``, and remove what remains of it."""
     folder, lock = _new_draft(drafts, name)
     try:
@@ -28,6 +32,38 @@ def draft_folder(drafts: Path, name: str) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+@contextmanager
+def local_draft(root: Path, name: str) -> Iterator[Path]:
+    """Have a hidden folder below ``root`` for the files of a new item.
+
+    Raises
+    ------
+    StoreError
+        It may not be made, or the disk has no room for what the block writes.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(_draft_folder(root / _DRAFTS, name))
+        except OSError as error:
+            raise refused(root, error) from error
+        try:
+            yield folder
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise refused(root, error) from error
+
+
+def refused(root: Path, error: OSError) -> StoreError:
+    """Say in one line what the volume refused and what to do about it."""
+    place = os.fsdecode(error.filename) if error.filename else "while writing an item"
+    if error.errno in _NO_ROOM:
+        hint = "free some space, or raise the quota or file-size limit"
+    else:
+        hint = "the store must be a folder that this user may write"
+    return StoreError(f"store {root}: {place}: {error.strerror}; {hint}")
 
 
 def check_draft(folder: Path, name: str, item: Mapping[str, Any]) -> None:

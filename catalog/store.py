@@ -7,27 +7,25 @@ JSON is written last, and the product is published by the step that cannot be ha
 rename in a folder; in a bucket, putting that JSON after everything it names).
 """
 
-import errno
 import logging
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import orjson
 
-from catalog.drafts import check_draft, draft_folder
+from catalog.drafts import check_draft, local_draft, refused
 from catalog.errors import ProductError, StoreError
 from catalog.product import COLLECTIONS, ItemId
 
 _LOG = logging.getLogger(__name__)
 
-_DRAFTS = ".drafts"
 SCENES = ".scenes"
 """Hidden folder of the records of scenes."""
 LEVELS = tuple(
@@ -35,8 +33,6 @@ LEVELS = tuple(
     for pattern in (r"[a-z0-9][a-z0-9-]*", r"\d\d", r"[C-X]", r"[A-Z]{2}", r"\d{4}", r"\w[\w.]*")
 )
 """Collection, zone, band, square, year, item id: what the folders of an item look like."""
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +263,7 @@ class FolderStore:
         try:
             (folder / f"{item.id}.json").rename(folder / f".{item.id}.json")
         except OSError as error:
-            raise _refused(self.root, error) from error
+            raise refused(self.root, error) from error
 
     def put_scene(self, name: str, record: Mapping[str, Any]) -> None:
         """Keep what became of a scene, products or not, replacing an older record.
@@ -321,7 +317,7 @@ class FolderStore:
             finally:
                 hidden.unlink(missing_ok=True)
         except OSError as error:
-            raise _refused(self.root, error) from error
+            raise refused(self.root, error) from error
 
     def _complete_items(self, folders: Iterable[Path]) -> Iterator[StoredItem]:
         """Yield the items that lie complete in folders called after them."""
@@ -362,7 +358,7 @@ class FolderDraft:
         try:
             self._complete(orjson.dumps(item, option=orjson.OPT_INDENT_2))
         except OSError as error:
-            raise _refused(self._target.parent, error) from error
+            raise refused(self._target.parent, error) from error
         _LOG.info("published %s", self._target)
 
     def _complete(self, document: bytes) -> None:
@@ -401,38 +397,6 @@ def _item_folders(folder: Path, levels: tuple[re.Pattern[str], ...]) -> Iterator
             yield folder / name
         else:
             yield from _item_folders(folder / name, levels[1:])
-
-
-@contextmanager
-def local_draft(root: Path, name: str) -> Iterator[Path]:
-    """Have a hidden folder below ``root`` for the files of a new item.
-
-    Raises
-    ------
-    StoreError
-        It may not be made, or the disk has no room for what the block writes.
-    """
-    with ExitStack() as stack:
-        try:
-            folder = stack.enter_context(draft_folder(root / _DRAFTS, name))
-        except OSError as error:
-            raise _refused(root, error) from error
-        try:
-            yield folder
-        except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise
-            raise _refused(root, error) from error
-
-
-def _refused(root: Path, error: OSError) -> StoreError:
-    """Say in one line what the volume refused and what to do about it."""
-    place = os.fsdecode(error.filename) if error.filename else "while writing an item"
-    if error.errno in _NO_ROOM:
-        hint = "free some space, or raise the quota or file-size limit"
-    else:
-        hint = "the store must be a folder that this user may write"
-    return StoreError(f"store {root}: {place}: {error.strerror}; {hint}")
 
 
 def _flush(path: Path) -> None:

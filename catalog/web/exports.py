@@ -78,6 +78,9 @@ def add_exports(api: StacApi) -> None:
         format=(Format, Field(description=_FORMAT, exclude=True)),
         assets=(list[str], Field([], description=_ASSETS, exclude=True)),
     )
+    styles = {style.media_type for style in STYLES.values()}
+    tables = {CSV_MEDIA_TYPE, SEQUENCE_MEDIA_TYPE, PARQUET_MEDIA_TYPE}
+    media_types: dict[str, Any] = {media_type: {} for media_type in sorted(styles | tables)}
     for method, endpoint in (
         ("GET", create_async_endpoint(exporter.get, query)),
         ("POST", create_async_endpoint(exporter.post, body)),
@@ -89,6 +92,7 @@ def add_exports(api: StacApi) -> None:
             name=f"Export {method}",
             summary="Everything that a search finds, as a list of files or as a table",
             response_class=StreamingResponse,
+            responses={200: {"description": "An attachment", "content": media_types}},
         )
 
 
