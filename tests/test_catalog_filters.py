@@ -31,9 +31,16 @@ def _nested(levels: int) -> dict[str, Any]:
 
 def test_depth_is_bounded_without_recursion() -> None:
     shallow = _nested(MAX_DEPTH // 2 - 2)
-    assert bounded(shallow) is shallow
+    assert bounded(shallow) == shallow
     with pytest.raises(InvalidQueryParameter, match="levels"):
         bounded(_nested(50_000))
+
+
+def test_between_of_the_drafts_is_understood() -> None:
+    cloud = {"property": "eo:cloud_cover"}
+    wanted = {"op": "not", "args": [{"op": "between", "args": [cloud, 0, 50]}]}
+    assert bounded(wanted) == wanted
+    assert bounded({"op": "not", "args": [{"op": "between", "args": [cloud, [0, 50]]}]}) == wanted
 
 
 def test_width_is_bounded() -> None:

@@ -99,8 +99,22 @@ def bounded(expression: Any) -> dict[str, Any]:
         level = [child for node in level for child in _children(node)]
         nodes += len(level)
         if not level and nodes <= MAX_NODES:
-            return expression
+            settled: dict[str, Any] = _settled(expression)
+            return settled
     raise InvalidQueryParameter(f"filter: at most {MAX_DEPTH} levels and {MAX_NODES} parts")
+
+
+def _settled(node: Any) -> Any:
+    """Bring ``between`` from the drafts of CQL2, bounds in a list, to the form of the standard."""
+    if isinstance(node, list):
+        return [_settled(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    settled = {name: _settled(part) for name, part in node.items()}
+    match settled:
+        case {"op": "between", "args": [value, [low, high]]}:
+            settled["args"] = [value, low, high]
+    return settled
 
 
 def mentions(expression: Any, name: str) -> bool:
