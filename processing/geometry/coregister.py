@@ -47,17 +47,22 @@ _SIZE: Final = 64
 """Side of a chip, in both passes."""
 _COARSE_M: Final = 4.0 * RESOLUTION_M
 _COARSE_SEARCH: Final = 24
+"""Coarse pixels to every side: 96 pixels of the scene."""
 _COARSE_SITES: Final = 900
 _COARSE_STEP_PX: Final = 96.0
 _COARSE_RATIO: Final = 1.2
 _COARSE_TOLERANCE_PX: Final = 6.0
 _COARSE_LEAST: Final = 8
 _COARSE_SHARE: Final = 0.25
+"""So many, and this share, of the coarse matches must agree; by chance one in three hundred
+falls within the tolerance."""
 
 _SEARCH: Final = 6
 _REACH_PX: Final = 4.0
+"""A fine match farther off contradicts the coarse pass."""
 _STEP_PX: Final = 300.0
 _LEAST_STEP_PX: Final = 48.0
+"""Closer points would share most of their chips' weight."""
 _LEAST_SITES: Final = 900
 _MOST_SITES: Final = 2400
 _RATIO: Final = 1.4
@@ -65,7 +70,9 @@ _TOLERANCE_PX: Final = 0.8
 _SATURATED: Final = 0.05
 _CLOUDY: Final = 0.5
 _MOST_CLOUDY: Final = 0.7
+"""Share of bright chips from which they are taken for bright land."""
 _BLOCKS: Final = 8
+"""Blocks along the longer side of the scene, within which points go to either half in turn."""
 
 Progress = Callable[[str], None]
 
@@ -195,7 +202,7 @@ def _fine_pass(
     saturation_dn, cloud_dn = limits
     scene, saturated = scene_chips(images, terrain, sites, saturation_dn)
     cloudy = (scene >= (np.inf if cloud_dn is None else cloud_dn)).mean((1, 2)) >= _CLOUDY
-    if cloudy.mean() > _MOST_CLOUDY:  # bright land, it may be: the matches will tell
+    if cloudy.mean() > _MOST_CLOUDY:
         cloudy[:] = False
     sound = worth_matching(scene) & (saturated < _SATURATED) & ~cloudy
     sites = sites.subset(sound)
