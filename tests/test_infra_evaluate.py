@@ -113,6 +113,22 @@ def test_page_shows_label_and_masks_in_the_colours_of_the_product(folder: Path) 
     assert "kappa" in text
 
 
+def test_a_chip_without_data_has_no_figures_and_is_no_error(folder: Path) -> None:
+    with pytest.warns(NotGeoreferencedWarning):
+        raster = rasterio.open(folder / "a_sr.tif", "r+")
+    with raster:
+        raster.write(np.zeros((4, SIDE, SIDE), np.uint16))
+    out = folder / "page.html"
+    arguments = ["evaluate", "mask", str(folder), "--out", str(out), "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    content = json.loads(result.stdout)
+    for group in content["groups"]:
+        assert (group["overall"], group["kappa"], group["classes"]) == (None, None, {})
+    assert content["false_cloud"]["fused"] == {"bright soil": None}
+    assert out.read_text().count("<img") == 5
+
+
 def test_a_network_of_ones_own_stands_beside_the_others(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from processing.quality.shadows import grown
 
@@ -51,9 +50,14 @@ def sharpened(cloud: NDArray[np.float32], visible: NDArray[np.float32]) -> NDArr
     ndarray of float32
         (rows, cols), NaN = no data.
     """
+    import cv2
+
     known = (visible > 0).astype(np.float32)
-    share = np.maximum(ndimage.uniform_filter(known, 3, mode="nearest"), np.float32(0.1))
-    contrast = visible - ndimage.uniform_filter(visible, 3, mode="nearest") / share
+    around, share = (
+        cv2.blur(np.ascontiguousarray(image), (3, 3), borderType=cv2.BORDER_REPLICATE)
+        for image in (visible, known)
+    )
+    contrast = visible - around / np.maximum(share, np.float32(0.1))
     inside = np.clip(cloud, np.float32(1e-3), np.float32(1 - 1e-3))
     lift = np.exp(-np.clip(np.float32(CONTRAST) * contrast, -MOST, MOST))
     odds_against = (1 - inside) / inside * np.where(known > 0, lift, 1)

@@ -136,7 +136,10 @@ class Evaluation:
         """Return all figures as plain values, None where a figure has no pixels to rest on."""
         return {
             "groups": [_group_dict(figures) for figures in self.groups()],
-            "false_cloud": {backend: self.false_cloud(backend) for backend in self.backends},
+            "false_cloud": {
+                backend: {kind: _plain(part) for kind, part in self.false_cloud(backend).items()}
+                for backend in self.backends
+            },
             "chips": [_chip_dict(scored) for scored in self.scored],
         }
 

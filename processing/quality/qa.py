@@ -53,7 +53,10 @@ def mask_and_qa(
         rows = strip.rows
         mask[rows] = strip.classes
         values = {
-            "cloud_confidence": np.digitize(np.nan_to_num(strip.cloud), CONFIDENCE_STEPS),
+            "cloud_confidence": sum(
+                ((strip.cloud >= step).view(np.uint8) for step in CONFIDENCE_STEPS),
+                np.zeros(strip.cloud.shape, np.uint8),
+            ),
             "cloud_shadow": strip.shadow > 0.5,
             "snow": strip.snow,
             "water": strip.water,
