@@ -49,7 +49,7 @@ SAID_IN_LATIN = re.compile(
     r"gfard|GF-?\d|WFV\d?|STAC|API|MGRS|CEOS-ARD|GeoTIFF|GeoJSON|GeoParquet|GeoPandas|DuckDB|rustac"
     r"|Python|QGIS|GDAL|HTTP|UTC|UTM|CSV|JSON|DOI|CSTR|CRESDA|NDVI|curl|aria2c?|Metalink|English"
     r"|SR|TOA|AOD|mask|angle|uint\d+|PORTAL|TMK|Natural Earth|wget|sha256sum|ogrinfo|XYZ|Tiles"
-    r"|EPSG|Zip|pixels|31TCL|[a-z0-9.]+-wfv-ard"
+    r"|EPSG|Atom|Zip|pixels|31TCL|[a-z0-9.]+-wfv-ard"
 )
 
 
@@ -179,6 +179,7 @@ def test_chosen_products_become_a_list_that_download_programs_take(visit: Visits
         page.get_by_role("radio", name=re.compile("Checksums")).check()
         with page.expect_download() as download:
             page.get_by_role("button", name="Save the list").click()
+        expect(page.locator(".usage code")).to_contain_text(download.value.suggested_filename)
         lines = download.value.path().read_text().splitlines()
         names = {line.split()[-1] for line in lines}
         assert names == {one.file_name(key) for one in (first, second) for key in ("SR", "mask")}
@@ -200,6 +201,7 @@ def test_chosen_products_become_a_list_that_download_programs_take(visit: Visits
         page.get_by_role("checkbox", name=re.compile("^mask")).uncheck()
         with page.expect_download() as download:
             page.get_by_role("button", name="Save the list").click()
+        expect(page.locator(".usage code")).to_contain_text(download.value.suggested_filename)
         assert len(download.value.path().read_text().split()) == COUNT
 
 

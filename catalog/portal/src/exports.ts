@@ -8,6 +8,16 @@ export type Format = (typeof FORMATS)[number];
 /** Forms that describe products; the others list files, of which some may be chosen. */
 export const TABLES: readonly Format[] = ["csv", "geojsonseq", "geoparquet"];
 
+/** Commands that take a list under the name that the server gives it; tables have none. */
+export const COMMANDS: Readonly<Partial<Record<Format, string>>> = {
+  aria2: "aria2c -c -x4 -i gfard-aria2.txt",
+  metalink: "aria2c -c -M gfard.meta4",
+  curl: "sh gfard-download.sh",
+  urls: "wget -c -i gfard-urls.txt",
+  sha256sum: "sha256sum -c gfard.sha256",
+  geojsonseq: "ogrinfo -so gfard.geojsons",
+};
+
 /** A list that can be asked for: a search, the form and the wanted files (all when there are none). */
 export interface ExportRequest {
   readonly search: Record<string, unknown>;

@@ -2,7 +2,7 @@ import type { Cart, Chosen } from "../cart";
 import type { Catalog } from "../catalog";
 import { copyButton } from "../copy";
 import { fill, h, icon, on } from "../dom";
-import { exportCommand, FORMATS, saveExport, TABLES, type ExportRequest, type Format } from "../exports";
+import { COMMANDS, exportCommand, FORMATS, saveExport, TABLES, type ExportRequest, type Format } from "../exports";
 import { formatDate, formatSize } from "../format";
 import { decodeFilters } from "../permalink";
 import { DATA_FILES } from "../product";
@@ -134,7 +134,7 @@ export class CartPage implements Page {
     const volume = sizes.reduce((sum, size) => sum + size, 0);
     this.total.textContent = this.subject.kind !== "cart" || table ? "" : t.cart.total(formatSize(volume), sizes.length);
     this.said.textContent = "";
-    const command = t.cart.formats[this.format]?.[2] ?? "";
+    const command = COMMANDS[this.format];
     const ask = copyButton("curl", () => exportCommand(this.catalog.config.stac, this.request()));
     fill(this.usage, command ? h("p", {}, `${t.cart.use} `, h("code", {}, command)) : null, ask);
   }

@@ -96,6 +96,7 @@ export class Frame {
     const api = [
       outside(config.stac, t.site.api),
       outside(`${config.stac}/api.html`, t.footer.reference),
+      outside(`${config.stac}/changes?format=atom`, t.footer.changes),
     ];
     const assessed = h("span", {}, t.footer.assessed);
     const contact = config.contact ? h("a", { href: contactHref(config.contact) }, t.footer.contact) : null;
