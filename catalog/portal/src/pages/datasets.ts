@@ -14,19 +14,25 @@ import type { Page } from "./page";
 
 /** The list of data sets, and one of them with all that a user has to know. */
 export class DatasetsPage implements Page {
-  readonly element = h("div", { class: "page" });
-  private heading: string = t.dataset.heading;
+  readonly element: HTMLElement;
+  private readonly crumbs = h("p", { class: "crumbs", hidden: true }, h("a", { href: link("datasets") }, t.dataset.heading));
+  /** Stays in place while what is below it comes in, and so keeps the keyboard. */
+  private readonly heading = h("h1", {}, t.dataset.heading);
+  private readonly body = h("div", { class: "page-body" });
   private asked = 0;
 
-  constructor(private readonly catalog: Catalog) {}
+  constructor(private readonly catalog: Catalog) {
+    this.element = h("div", { class: "page" }, this.crumbs, this.heading, this.body);
+  }
 
   title(): string {
-    return this.heading;
+    return this.heading.textContent;
   }
 
   show({ name }: Route): void {
-    this.heading = name ? (t.collections[name]?.title ?? name) : t.dataset.heading;
-    fill(this.element, h("h1", {}, this.heading), h("p", { role: "status" }, t.site.loading));
+    this.heading.textContent = name ? (t.collections[name]?.title ?? name) : t.dataset.heading;
+    this.crumbs.hidden = !name;
+    fill(this.body, h("p", { role: "status" }, t.site.loading));
     void this.load(name, ++this.asked);
   }
 
@@ -44,23 +50,21 @@ export class DatasetsPage implements Page {
   }
 
   private fail(message: string): void {
-    fill(this.element, h("h1", {}, this.heading), h("p", { class: "notice", role: "alert" }, message));
+    fill(this.body, h("p", { class: "notice", role: "alert" }, message));
   }
 
   private showAll(collections: readonly StacCollection[], counters: AllCounters | null): void {
     const cards = collections.map((one) => datasetCard(one, counters));
-    fill(this.element, h("h1", {}, t.dataset.heading), h("p", { class: "lead" }, t.dataset.intro), h("div", { class: "cards" }, ...cards));
+    fill(this.body, h("p", { class: "lead" }, t.dataset.intro), h("div", { class: "cards" }, ...cards));
   }
 
   private async showOne(collection: StacCollection, counters: AllCounters | null, turn: number): Promise<void> {
-    this.heading = titleOf(collection);
+    this.heading.textContent = titleOf(collection);
     const newest = await this.newest(collection.id);
     if (turn !== this.asked) return;
     const { config } = this.catalog;
     fill(
-      this.element,
-      h("p", { class: "crumbs" }, h("a", { href: link("datasets") }, t.dataset.heading)),
-      h("h1", {}, this.heading),
+      this.body,
       ...descriptionOf(collection).map((text) => h("p", { class: "lead" }, text)),
       figures(collection, counters),
       actions(collection, config.stac),
