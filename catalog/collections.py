@@ -13,7 +13,7 @@ from catalog.product import (
     RESOLUTION_M,
     TILE_PIXELS,
     asset_specs,
-    uncertainty_specs,
+    optional_specs,
 )
 from catalog.renders import RENDERS
 
@@ -67,7 +67,7 @@ def _data(name: str) -> bytes:
 
 
 def _collection(satellite: str, name: str, text: Mapping[str, Any]) -> dict[str, Any]:
-    specs = (*asset_specs(satellite), *uncertainty_specs(satellite))
+    specs = (*asset_specs(satellite), *optional_specs(satellite))
     return {
         "type": "Collection",
         "stac_version": STAC_VERSION,

@@ -25,7 +25,7 @@ from catalog.product import (
     ItemId,
     MaskClass,
     asset_specs,
-    uncertainty_specs,
+    optional_specs,
 )
 
 STAC_VERSION = "1.1.0"
@@ -306,7 +306,7 @@ def document_entry(spec: DocumentSpec) -> dict[str, Any]:
 
 def _specs(satellite: str, files: Mapping[str, AssetFile]) -> tuple[AssetSpec, ...]:
     """Return the assets of the contract, and those on request that were made."""
-    wished = (spec for spec in uncertainty_specs(satellite) if spec.key in files)
+    wished = (spec for spec in optional_specs(satellite) if spec.key in files)
     return (*asset_specs(satellite), *wished)
 
 

@@ -215,10 +215,10 @@ def asset_specs(satellite: str) -> tuple[AssetSpec, ...]:
     )  # fmt: skip
 
 
-def uncertainty_specs(satellite: str) -> tuple[AssetSpec, ...]:
-    """Return the assets that an item of ``satellite`` has on request: one sigma of AOD and SR."""
+def optional_specs(satellite: str) -> tuple[AssetSpec, ...]:
+    """Return the assets of an item of ``satellite`` on request: one sigma of AOD and SR, NBAR."""
     of = {spec.key: spec for spec in asset_specs(satellite)}
-    return tuple(
+    sigmas = (
         replace(
             of[key],
             key=f"{key}_uncertainty",
@@ -227,6 +227,10 @@ def uncertainty_specs(satellite: str) -> tuple[AssetSpec, ...]:
         )
         for key in ("AOD", "SR")
     )
+    nbar = replace(
+        of["SR"], key="NBAR", title="Surface reflectance as seen from above, sun by latitude"
+    )
+    return (*sigmas, nbar)
 
 
 _ID = re.compile(

@@ -219,6 +219,10 @@ def process(
             "--uncertainty", help="Also write one sigma of optical depth and surface reflectance."
         ),
     ] = False,
+    nbar: Annotated[
+        bool,
+        typer.Option("--nbar", help="Also write reflectance normalised for view and sun."),
+    ] = False,
     version: Annotated[
         str | None,
         typer.Option(help="Processing version in the products' names.", show_default="000001"),
@@ -238,7 +242,7 @@ def process(
     from processing.result import Status
 
     options = read_process_settings(
-        version, allow_unverified=allow_unverified, uncertainty=uncertainty
+        version, allow_unverified=allow_unverified, uncertainty=uncertainty, nbar=nbar
     )
     target = open_store(store or read_settings().store)
     failed = False

@@ -40,7 +40,11 @@ def read_settings(*, port: int | None = None, host: str | None = None) -> "Infra
 
 
 def read_process_settings(
-    version: str | None, *, allow_unverified: bool = False, uncertainty: bool = False
+    version: str | None,
+    *,
+    allow_unverified: bool = False,
+    uncertainty: bool = False,
+    nbar: bool = False,
 ) -> "ProcessSettings":
     """Read the options of production; what is given here goes before the environment.
 
@@ -52,7 +56,7 @@ def read_process_settings(
     from processing.settings import ProcessSettings
 
     given: dict[str, Any] = {} if version is None else {"version": version}
-    flags = {"allow_unverified": allow_unverified, "uncertainty": uncertainty}
+    flags = {"allow_unverified": allow_unverified, "uncertainty": uncertainty, "nbar": nbar}
     given |= {name: True for name, wanted in flags.items() if wanted}
     try:
         return ProcessSettings(**given)

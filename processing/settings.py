@@ -54,6 +54,9 @@ class ProcessSettings(BaseSettings):
     uncertainty: bool = Field(
         False, description="also write one sigma of optical depth and surface reflectance"
     )
+    nbar: bool = Field(
+        False, description="also write reflectance normalised for view and sun (c-factor)"
+    )
     network: bool = Field(True, description="use the cloud network beside the rules")
     mask_model: Path | None = Field(
         None,

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.grid import Grid, Tile
-from catalog.product import REFLECTANCE_SCALE, MaskClass, asset_specs, uncertainty_specs
+from catalog.product import REFLECTANCE_SCALE, MaskClass, asset_specs, optional_specs
 from processing.atmosphere.correct import Coefficients, coefficients, surface_reflectance
+from processing.atmosphere.nbar import c_factor, normalised
 from processing.atmosphere.prior import HIGHEST_AOD
 from processing.atmosphere.uncertainty import CONFUSED_WITH, reflectance_uncertainty
 from processing.calibrate import toa_encoded
@@ -52,7 +53,7 @@ class TileImage:
     def write(self, folder: Path, item_id: str) -> dict[str, Path]:
         """Write every asset and the thumbnail into ``folder``; return the files by key."""
         files: dict[str, Path] = {}
-        specs = (*asset_specs(item_id[:3]), *uncertainty_specs(item_id[:3]))
+        specs = (*asset_specs(item_id[:3]), *optional_specs(item_id[:3]))
         for spec in (spec for spec in specs if spec.key in self.arrays):
             files[spec.key] = folder / f"{item_id}.{spec.key}.tiff"
             write_cog(
@@ -137,6 +138,9 @@ def _assets(
             hazier=air.coefficients(sigmas=1.0),
             other_model=air.coefficients(CONFUSED_WITH[looked.aod.model]),
         )
+    if settings.nbar:
+        factors = c_factor(seen.package.camera.name, field.on(cells), seen.package.centre[1])
+        arrays["NBAR"] = normalised(sr, frame, cells, factors)
     return arrays
 
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from catalog.grid import Grid
-from catalog.product import asset_specs, uncertainty_specs
+from catalog.product import asset_specs, optional_specs
 from processing.atmosphere.correct import Coefficients, surface_reflectance
 from processing.atmosphere.lut import shipped_models
 from processing.atmosphere.uncertainty import CONFUSED_WITH, reflectance_uncertainty
@@ -60,8 +60,8 @@ def test_every_model_may_be_taken_for_another() -> None:
 
 @pytest.mark.parametrize("satellite", ["GF1", "GF6"])
 def test_assets_are_encoded_as_what_they_belong_to(satellite: str) -> None:
-    wished = {spec.key: spec for spec in uncertainty_specs(satellite)}
-    assert set(wished) == {"AOD_uncertainty", "SR_uncertainty"}
+    wished = {spec.key: spec for spec in optional_specs(satellite)}
+    assert set(wished) == {"AOD_uncertainty", "SR_uncertainty", "NBAR"}
     for spec in asset_specs(satellite):
         if f"{spec.key}_uncertainty" in wished:
             other = wished[f"{spec.key}_uncertainty"]

@@ -111,7 +111,8 @@ def _quality(product: Product) -> Answer:
 
 
 def _normalised(product: Product) -> Answer:
-    return True, "NBAR" in product.item["assets"], "", "NBAR is an option"
+    ok = "NBAR" in product.item["assets"]
+    return True, ok, "asset NBAR", "" if ok else "asked for with --nbar"
 
 
 def _uncertainty(product: Product) -> Answer:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from catalog.manifest import item_files
-from catalog.product import COLLECTIONS, asset_specs, uncertainty_specs
+from catalog.product import COLLECTIONS, asset_specs, optional_specs
 
 CSV_MEDIA_TYPE = "text/csv; charset=utf-8"
 SEQUENCE_MEDIA_TYPE = "application/geo+json-seq"
@@ -65,7 +65,7 @@ def _contract_assets() -> tuple[str, ...]:
     """Keys of the data assets, those of all satellites and those on request."""
     keys = {
         spec.key: None
-        for specs in (asset_specs, uncertainty_specs)
+        for specs in (asset_specs, optional_specs)
         for satellite in COLLECTIONS
         for spec in specs(satellite)
     }
