@@ -267,8 +267,9 @@ def test_a_scheme_is_chosen_and_remembered(visit: Visits) -> None:
         shown(page, "home-dark")
 
 
-@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
-@pytest.mark.parametrize(("scheme", "size"), [("light", None), ("dark", PHONE)])
+@pytest.mark.parametrize(
+    ("locale", "scheme", "size"), [("en-GB", "light", None), ("zh-CN", "dark", PHONE)]
+)
 def test_every_page_is_fit_for_assistive_technology_and_for_phones(
     visit: Visits, locale: str, scheme: str, size: dict[str, int] | None
 ) -> None:
