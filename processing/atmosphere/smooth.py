@@ -144,7 +144,7 @@ def _estimate(blocks: _Blocks, corners: Grid, prior: AodPrior) -> tuple[Floats, 
     between = np.hypot(
         blocks.x_km[:, np.newaxis] - blocks.x_km, blocks.y_km[:, np.newaxis] - blocks.y_km
     )
-    error = np.exp(-between / _GROUND_KM) * np.minimum.outer(blocks.near, blocks.near)
+    error = np.exp(-((between / _GROUND_KM) ** 2)) * np.minimum.outer(blocks.near, blocks.near)
     error += np.mean(blocks.shared) ** 2 + np.diag(blocks.own)
     factor = cho_factor(_haze(between, prior) + error, lower=True)
     reach = _haze(np.hypot(x - blocks.x_km[:, np.newaxis], y - blocks.y_km[:, np.newaxis]), prior)
