@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.rows.haze import CELLS, GAS, KINDS, NOISE, HazeScene, scenes, sky_of
+from benchmarks.rows.haze import (
+    CELLS,
+    GAS,
+    KINDS,
+    NOISE,
+    HazeScene,
+    desert_scene,
+    scenes,
+    sky_of,
+)
 from benchmarks.rows.row import Row, at_least, at_most
 from processing.atmosphere.aod import AodField, fit_cells
 from processing.atmosphere.correct import atmosphere_terms
@@ -51,6 +60,7 @@ def aerosol_rows(full: bool) -> Iterator[Row]:
             for scene in made
             if scene.kind == "vegetated"
         ]
+        desert = [_outcome(desert_scene(memory), memory)]
         spent = (time.process_time() - start) / len(made)
     yield from _depth_rows(_TITLE, found)
     yield from _reflectance_rows(_TITLE, found)
@@ -58,6 +68,8 @@ def aerosol_rows(full: bool) -> Iterator[Row]:
         own = [each for each in found if each.kind == kind]
         yield from _plain(_depth_rows(f"{_TITLE}, {kind}", own))
     yield from _plain(_depth_rows("vegetated scenes, no library", dark))
+    yield from _plain(_depth_rows("desert of Sentinel-2, its own haze", desert))
+    yield from _reflectance_rows("desert of Sentinel-2, its own haze", desert)
     yield Row(f"{_TITLE}: making and fitting one of 80 km", round(spent, 2), "CPU s")
 
 

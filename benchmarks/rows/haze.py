@@ -29,9 +29,9 @@ from processing.atmosphere.darkfit import (
     measured_vegetation,
     rebuild,
 )
-from processing.atmosphere.darktarget import DarkTargetTable, relation
+from processing.atmosphere.darktarget import DarkTargetTable, dark_target_table, relation
 from processing.atmosphere.gas import GasColumns
-from processing.atmosphere.prior import AodPrior
+from processing.atmosphere.prior import AodPrior, climatology
 from processing.atmosphere.surface import Expectation
 from processing.geometry.angles import Angles
 from processing.simulate.sixs import SkyQuery, skies
@@ -160,12 +160,7 @@ def _scene(kind: str, number: int, sky: "Sky") -> HazeScene:
     land_toa = np.where(clear, seen, np.nan).astype(np.float32)
     dark = np.where(clear & green, seen, np.nan)[[0, 2, 3]].astype(np.float32)
     signals = CellSignals(land_toa, np.zeros_like(land_toa), dark)
-    error = np.stack([_smooth(rng, _CORRELATED_KM / 2 / 0.512) for _ in ground])
-    surface = Expectation(
-        "library",
-        (ground + SURFACE_SIGMA * error).astype(np.float32),
-        np.full(ground.shape, SURFACE_SIGMA, np.float32),
-    )
+    surface = _expected(ground, rng)
     mean = float(aod.mean())
     prior = AodPrior(
         float(np.clip(mean + PRIOR_SIGMA * rng.normal(), 0.01, 1.9)),
@@ -174,6 +169,36 @@ def _scene(kind: str, number: int, sky: "Sky") -> HazeScene:
         "made for the test",
     )
     return HazeScene(kind, ground, aod, clear, signals, (surface,), prior, _table_without(image))
+
+
+def desert_scene(memory: Path) -> HazeScene:
+    """Return the middle of the Sentinel-2 scene under the haze of its own map, 0.19 to 0.20.
+
+    The prior is the climatology of the place, the surface prior as in every scene.
+    """
+    rng = np.random.default_rng(29)
+    path = data_folder() / "scenes" / "S2A_29RKH_20200219_AOT.tif"
+    with rasterio.open(path) as raster:
+        shape = (raster.count, 219, 219)
+        aod = raster.read(out_shape=shape)[0, 40 : 40 + SIDE, 20 : 20 + SIDE] * 1e-3
+    ground = _pixels(200, 100)
+    seen = sky_of("dust", memory).reflectance(ground, aod)
+    seen = (seen * (1 + NOISE * rng.normal(size=seen.shape))).astype(np.float32)
+    signals = CellSignals(seen, np.zeros_like(seen), np.full((3, *CELLS.shape), np.nan, np.float32))
+    return HazeScene(
+        "desert", ground, aod, np.ones(CELLS.shape, bool), signals, (_expected(ground, rng),),
+        climatology(25.0, -11.0, 2), dark_target_table(CAMERA),
+    )  # fmt: skip
+
+
+def _expected(ground: Floats, rng: np.random.Generator) -> Expectation:
+    """Return the ground with the error of the surface prior."""
+    error = np.stack([_smooth(rng, _CORRELATED_KM / 2 / 0.512) for _ in ground])
+    return Expectation(
+        "library",
+        (ground + SURFACE_SIGMA * error).astype(np.float32),
+        np.full(ground.shape, SURFACE_SIGMA, np.float32),
+    )
 
 
 def _smooth(rng: np.random.Generator, cells: float) -> Floats:
@@ -209,10 +234,14 @@ def _land(kind: str, image: int, rng: np.random.Generator) -> tuple[Floats, NDAr
 
 def _desert(rng: np.random.Generator) -> Floats:
     """A piece of the Sentinel-2 scene, five pixels of 100 m to a cell, without its clouds."""
-    path = data_folder() / "scenes" / "S2A_29RKH_20200219_desert_sr_100m.tif"
     row, col = rng.integers(150, 1098 - 5 * SIDE), rng.integers(0, 1098 - 5 * SIDE)
+    return _pixels(int(row), int(col))
+
+
+def _pixels(row: int, col: int) -> Floats:
+    path = data_folder() / "scenes" / "S2A_29RKH_20200219_desert_sr_100m.tif"
     with rasterio.open(path) as raster:
-        window = rasterio.windows.Window(int(col), int(row), 5 * SIDE, 5 * SIDE)
+        window = rasterio.windows.Window(col, row, 5 * SIDE, 5 * SIDE)
         pixels = raster.read(window=window) * 1e-4
     return np.asarray(pixels.reshape(4, SIDE, 5, SIDE, 5).mean(axis=(2, 4)))
 
