@@ -263,7 +263,10 @@ def schema_rows(dsns: Dsns) -> list[Row]:
             "--checks=not_a_server_error", "--phases=examples,coverage,fuzzing",
             "--max-examples=10", "--generation-deterministic", "--no-color",
         ]  # fmt: skip
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        with tempfile.TemporaryDirectory() as folder:  # where it leaves what it found
+            result = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, check=False
+            )
     asked = re.search(r"(\d+) generated", result.stdout)
     found = re.search(r"Server error: (\d+)", result.stdout)
     errors = int(found[1]) if found else 0
