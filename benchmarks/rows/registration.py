@@ -6,13 +6,14 @@ seasons, or over real image content, with known errors put into what the pixels 
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
-from benchmarks.rows.cost import cost_rows
+from benchmarks.rows.cost import cost_rows, shifted
 from benchmarks.rows.pair import pair_rows
 from benchmarks.rows.row import Row, at_least, at_most
 from benchmarks.rows.trial import CAMERAS, Image, Outcome, outcome, register, wander
@@ -104,14 +105,11 @@ def class_rows(site: Site, scene: Image, reference: Picture, full: bool) -> Iter
 
 
 def part_rows(site: Site, scene: Image, reference: Picture) -> Iterator[Row]:
-    """Move one part of a GF-6 scene against the others."""
-    step = site.spec.cols - site.spec.overlap
-
-    def apart(row: Floats, col: Floats) -> tuple[Floats, Floats]:
-        beyond = (col > step + site.spec.overlap / 2).astype(np.float64)
-        return 1.5 * beyond, -1.0 * beyond
-
-    found = outcome("apart", 0.0, photograph(site, scene, bend=apart), reference)
+    """Move the camera model of one part of a GF-6 scene against the others."""
+    shot = photograph(site, scene)
+    first, *others = shot.parts
+    moved = replace(first, rpc=shifted(first.rpc, 1.5, -1.0))
+    found = outcome("apart", 0.0, replace(shot, parts=(moved, *others)), reference)
     yield at_most("registration_gf6_parts_apart_residual", found.true_px, "pixel", 0.3)
 
 
