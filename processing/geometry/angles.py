@@ -163,6 +163,14 @@ def angle_field(
     return AngleField(GroundField(coarse, layers.astype(np.float32)))
 
 
+def true_north_deg(cells: Grid) -> NDArray[np.float32]:
+    """Return the direction of true north clockwise from grid north, degrees (rows, cols)."""
+    row, col = np.indices(cells.shape, np.float64)
+    lon, lat = cells.lonlat(row, col)
+    row_north, col_north = cells.rowcol(lon, lat + 0.01)
+    return np.degrees(np.arctan2(col_north - col, row - row_north)).astype(np.float32)
+
+
 def _around(grid: Grid, spacing: float) -> Grid:
     """Return a coarse grid whose outermost cell centres lie outside ``grid``."""
     rows, cols = (math.ceil(n * grid.resolution / spacing) + 2 for n in grid.shape)

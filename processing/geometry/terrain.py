@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from catalog.grid import Grid
-from processing.geometry.angles import AngleField
+from processing.geometry.angles import AngleField, true_north_deg
 from processing.geometry.dem import HeightModel
 
 _CELL_PX: Final = 16
@@ -58,10 +58,15 @@ def hidden_ground(heights: HeightModel, grid: Grid, directions: AngleField) -> H
     ground = heights.on(
         grid.window(-margin, -margin, grid.rows + 2 * margin, grid.cols + 2 * margin)
     )
-    return HiddenGround(
-        out_of_sight(ground, grid.resolution, angles.sun_azimuth, angles.sun_zenith, margin),
-        out_of_sight(ground, grid.resolution, angles.view_azimuth, angles.view_zenith, margin),
+    north = true_north_deg(grid.coarsen(_CELL_PX))
+    sun, view = (
+        out_of_sight(ground, grid.resolution, azimuth + north, zenith, margin)
+        for azimuth, zenith in (
+            (angles.sun_azimuth, angles.sun_zenith),
+            (angles.view_azimuth, angles.view_zenith),
+        )
     )
+    return HiddenGround(sun, view)
 
 
 def out_of_sight(
@@ -81,8 +86,8 @@ def out_of_sight(
     resolution_m
         Pixel size, metres.
     azimuth_deg, zenith_deg
-        Direction to the far point, clockwise from north and from the vertical, one value for
-        each cell of 16 x 16 returned pixels, counted from the upper left.
+        Direction to the far point, clockwise from the grid's north and from the vertical, one value
+        for each cell of 16 x 16 returned pixels, counted from the upper left.
     margin
         Pixels of ``ground`` around what is returned, a multiple of 16.
 

@@ -16,7 +16,7 @@ from pyproj import Transformer
 from catalog.errors import MaskError
 from catalog.grid import Grid
 from catalog.product import REFLECTANCE_SCALE, MaskClass
-from processing.geometry.angles import AngleField, Angles
+from processing.geometry.angles import AngleField, Angles, true_north_deg
 from processing.geometry.field import GroundField
 from processing.geometry.terrain import HiddenGround
 from processing.quality import rules, snow
@@ -292,21 +292,13 @@ def _probability(odds: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _rays(light: Angles, grid: Grid) -> Rays:
     """Return the displacement of shadows over the cells of the scene, along the grid's axes."""
-    north = _true_north_deg(grid.coarsen(ANGLE_CELL))
+    north = true_north_deg(grid.coarsen(ANGLE_CELL))
     return Rays.of(
         (light.sun_azimuth + north, light.sun_zenith),
         (light.view_azimuth + north, light.view_zenith),
         ANGLE_CELL,
         grid.resolution,
     )
-
-
-def _true_north_deg(cells: Grid) -> NDArray[np.float32]:
-    """Return the direction of true north clockwise from grid north, degrees (rows, cols)."""
-    row, col = np.indices(cells.shape, np.float64)
-    lon, lat = cells.lonlat(row, col)
-    row_north, col_north = cells.rowcol(lon, lat + 0.01)
-    return np.degrees(np.arctan2(col_north - col, row - row_north)).astype(np.float32)
 
 
 def _context(
