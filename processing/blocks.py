@@ -16,7 +16,9 @@ from processing.atmosphere.cells import CELL_FACTOR, CellSignals
 from processing.quality.mask import SceneQuality, cloud_shadow_percent
 
 BLOCK_PX = 576 * CELL_FACTOR
-"""Most pixels along one side of what is looked at at once: 295 km, which holds a GF-1 scene."""
+"""Most pixels along one side of a scene that is looked at at once: 295 km, which holds GF-1."""
+PIECE_PX = 288 * CELL_FACTOR
+"""Most pixels along one side of a block of a larger scene."""
 MARGIN_PX = 24 * CELL_FACTOR
 """Pixels around a block that are looked at with it: 12 km, as far as shadows reach."""
 
@@ -44,9 +46,10 @@ class Block:
 
 
 def blocks(grid: Grid) -> Iterator[Block]:
-    """Cut a scene into blocks of equal size, none above the limit."""
-    for rows in _cuts(grid.rows):
-        for cols in _cuts(grid.cols):
+    """Cut a scene into blocks of equal size; one of moderate size is a single block."""
+    most = BLOCK_PX if max(grid.shape) <= BLOCK_PX else PIECE_PX
+    for rows in _cuts(grid.rows, most):
+        for cols in _cuts(grid.cols, most):
             top, left = max(rows.start - MARGIN_PX, 0), max(cols.start - MARGIN_PX, 0)
             bottom, right = (
                 min(part.stop + MARGIN_PX, size)
@@ -56,9 +59,9 @@ def blocks(grid: Grid) -> Iterator[Block]:
             yield Block(rows, cols, frame, rows.start - top, cols.start - left)
 
 
-def _cuts(size: int) -> Iterator[slice]:
-    """Cut a length into equal pieces of whole cells."""
-    count = math.ceil(size / BLOCK_PX)
+def _cuts(size: int, most: int) -> Iterator[slice]:
+    """Cut a length into equal pieces of whole cells, none above ``most``."""
+    count = math.ceil(size / most)
     step = math.ceil(size / count / CELL_FACTOR) * CELL_FACTOR
     for first in range(0, size, step):
         yield slice(first, min(first + step, size))

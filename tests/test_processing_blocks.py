@@ -6,7 +6,7 @@ import pytest
 from catalog.grid import Grid
 from catalog.product import MaskClass
 from processing.atmosphere.cells import CELL_FACTOR, CellSignals
-from processing.blocks import BLOCK_PX, MARGIN_PX, Whole, blocks
+from processing.blocks import BLOCK_PX, MARGIN_PX, PIECE_PX, Whole, blocks
 from processing.quality.mask import SceneQuality
 
 
@@ -16,7 +16,7 @@ def _grid(rows: int, cols: int) -> Grid:
 
 @pytest.mark.parametrize(
     ("rows", "cols", "count"),
-    [(300, 320, 1), (8300, 7800, 1), (BLOCK_PX, BLOCK_PX, 1), (15600, 28200, 8)],
+    [(300, 320, 1), (8300, 7800, 1), (BLOCK_PX, BLOCK_PX, 1), (15600, 28200, 28)],
 )
 def test_blocks_cover_the_scene_once(rows: int, cols: int, count: int) -> None:
     found = list(blocks(_grid(rows, cols)))
@@ -25,7 +25,9 @@ def test_blocks_cover_the_scene_once(rows: int, cols: int, count: int) -> None:
     for block in found:
         down, across = block.pixels
         assert down.start % CELL_FACTOR == across.start % CELL_FACTOR == 0
-        assert max(down.stop - down.start, across.stop - across.start) <= BLOCK_PX
+        assert max(down.stop - down.start, across.stop - across.start) <= (
+            BLOCK_PX if count == 1 else PIECE_PX
+        )
         covered[
             down.start // 16 : -(-down.stop // 16), across.start // 16 : -(-across.stop // 16)
         ] += 1
@@ -41,6 +43,7 @@ def test_blocks_cover_the_scene_once(rows: int, cols: int, count: int) -> None:
 
 def test_what_blocks_saw_becomes_one_scene(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("processing.blocks.BLOCK_PX", 160)
+    monkeypatch.setattr("processing.blocks.PIECE_PX", 160)
     monkeypatch.setattr("processing.blocks.MARGIN_PX", 32)
     grid = _grid(300, 410)
     rng = np.random.default_rng(0)
