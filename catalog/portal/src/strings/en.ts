@@ -404,6 +404,7 @@ export const en = {
     "ceos-ard-page": "CEOS-ARD self-assessment (page)",
     SR_uncertainty: "Uncertainty of the reflectance",
     AOD_uncertainty: "Uncertainty of the aerosol",
+    NBAR: "Reflectance as seen from above (NBAR)",
     thumbnail: "Thumbnail",
   } as Record<string, string>,
   map: {

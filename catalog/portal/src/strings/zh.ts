@@ -366,6 +366,9 @@ export const zh: Strings = {
     [/^geometric RMSE ([\d.]+) m is above ([\d.]+) m$/, "几何均方根误差 $1 米，大于 $2 米"],
     [/^no DEM was given: heights are 0 m$/, "未提供数字高程模型，高程取 0 米"],
     [/^no heights were given: .*$/, "未提供高程数据，采用椭球面，未校正地形起伏"],
+    [/^no file of heights covers ([\d.]+) % of the scene: .*$/, "高程数据未覆盖 $1 % 的影像，按海平面处理"],
+    [/^([\d.]+) % of the heights are voids: .*$/, "$1 % 的高程为空洞，由周围值填补"],
+    [/^the ground from (-?\d+) to (-?\d+) m leaves .*$/, "地面高程 $1 至 $2 米超出 RPC 的高程范围，定位为外推"],
     [/^no calibration table of the year: .*$/, "缺少当年定标系数，采用最近年份"],
     [/^the calibration table of the year rests on .*$/, "当年定标系数仅有单一来源"],
   ],
@@ -465,6 +468,7 @@ export const zh: Strings = {
     "ceos-ard-page": "CEOS-ARD 自评估报告（网页）",
     SR_uncertainty: "地表反射率不确定度",
     AOD_uncertainty: "气溶胶光学厚度不确定度",
+    NBAR: "天底方向归一化地表反射率（NBAR）",
     thumbnail: "缩略图",
   },
   map: {
