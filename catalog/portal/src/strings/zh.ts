@@ -468,7 +468,7 @@ export const zh: Strings = {
     "ceos-ard-page": "CEOS-ARD 自评估报告（网页）",
     SR_uncertainty: "地表反射率不确定度",
     AOD_uncertainty: "气溶胶光学厚度不确定度",
-    NBAR: "天底方向归一化地表反射率（NBAR）",
+    NBAR: "天底方向归一化地表反射率",
     thumbnail: "缩略图",
   },
   map: {
