@@ -4,7 +4,7 @@ Three images of 17797 x 22416 pixels are 19 GB of counts. What they show does no
 memory that production takes, so the same strip of textured ground is written all over them.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 from scipy import ndimage
 
-from processing.simulate.metadata import SceneFacts, product_xml
+from processing.simulate.metadata import product_xml
 from processing.simulate.rpcfit import fit_rpc, rpb_text
+from processing.simulate.scene import scene_facts
 from processing.simulate.spec import SceneSpec
-from processing.simulate.stage import Stage, set_stage
+from processing.simulate.stage import set_stage
 
 ROWS, COLS = 22416, 17797
 """Lines and detectors of one of the three images, as the crops of published scenes tell."""
@@ -37,7 +38,8 @@ def write_package(folder: Path, *, rows: int = ROWS, cols: int = COLS) -> Path:
         rpc = fit_rpc(part, _LOWEST_M, _HIGHEST_M)
         stem.with_name(f"{stem.name}.rpb").write_text(rpb_text(rpc, "GF6"))
         _write_image(stem.with_name(f"{stem.name}.tiff"), rows, cols, index)
-    (package / f"{spec.name}.xml").write_text(_xml(spec, stage), encoding="utf-8")
+    facts = scene_facts(spec, stage, 300.0, 0.0)
+    (package / f"{spec.name}.xml").write_text(product_xml(facts), encoding="utf-8")
     return package
 
 
@@ -61,29 +63,4 @@ def _texture(cols: int, seed: int) -> NDArray[np.uint16]:
     fine = fields.repeat(4, 0).repeat(4, 1)[:, :cols]
     return np.stack([np.clip(level * (1 + 0.15 * fine), 200, 3900) for level in _LEVELS]).astype(
         np.uint16
-    )
-
-
-def _xml(spec: SceneSpec, stage: Stage) -> str:
-    whole = stage.whole
-    row = np.array([-0.5, -0.5, whole.rows - 0.5, whole.rows - 0.5])
-    col = np.array([-0.5, whole.cols - 0.5, whole.cols - 0.5, -0.5])
-    lon, lat = whole.ground(row, col, np.full(4, 300.0))
-    start, end = (timedelta(seconds=float(second)) for second in whole.seconds(row[[0, 2]]))
-    return product_xml(
-        SceneFacts(
-            camera=spec.facts,
-            product_id=spec.product_id,
-            centre_time=spec.utc,
-            start_time=spec.utc + start,
-            end_time=spec.utc + end,
-            centre=spec.centre,
-            corners=tuple((float(a), float(b)) for a, b in zip(lon, lat, strict=True)),
-            rows=whole.rows,
-            cols=spec.cols,
-            sun=(stage.sun_zenith_deg, stage.sun_azimuth_deg),
-            view=stage.view(),
-            tilt_deg=spec.tilt,
-            cloud_percent=0,
-        )
     )

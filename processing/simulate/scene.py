@@ -97,7 +97,8 @@ def simulate(
             for index in range(len(stage.parts))
         ]
         cloud = _write_truth(spec, stage, scenery, truth)
-        _write_xml(spec, stage, float(scenery.ground.height.mean()), cloud, folder)
+        facts = scene_facts(spec, stage, float(scenery.ground.height.mean()), cloud)
+        (folder / f"{spec.name}.xml").write_text(product_xml(facts), encoding="utf-8")
         tell("pack", 0.0)
         pack(folder, package, spec.time)
     write_record(truth / "truth.json", _record(spec, stage, rpcs, plan))
@@ -186,13 +187,14 @@ def _write_truth(spec: SceneSpec, stage: Stage, scenery: Scenery, folder: Path) 
     return float((cloud >= CLOUDY).mean())
 
 
-def _write_xml(spec: SceneSpec, stage: Stage, height_m: float, cloud: float, folder: Path) -> None:
+def scene_facts(spec: SceneSpec, stage: Stage, height_m: float, cloud: float) -> SceneFacts:
+    """Return what the XML of a scene tells: corners at a height (m), share of cloud 0-1."""
     whole = stage.whole
     row = np.array([-0.5, -0.5, whole.rows - 0.5, whole.rows - 0.5])
     col = np.array([-0.5, whole.cols - 0.5, whole.cols - 0.5, -0.5])
     lon, lat = whole.ground(row, col, np.full(4, height_m))
     start, end = (timedelta(seconds=float(s)) for s in whole.seconds(row[[0, 2]]))
-    facts = SceneFacts(
+    return SceneFacts(
         camera=spec.facts,
         product_id=spec.product_id,
         centre_time=spec.utc,
@@ -207,7 +209,6 @@ def _write_xml(spec: SceneSpec, stage: Stage, height_m: float, cloud: float, fol
         tilt_deg=spec.tilt,
         cloud_percent=round(100 * cloud),
     )
-    (folder / f"{spec.name}.xml").write_text(product_xml(facts), encoding="utf-8")
 
 
 def _record(spec: SceneSpec, stage: Stage, rpcs: list[FittedRpc], plan: AirPlan) -> dict[str, Any]:
