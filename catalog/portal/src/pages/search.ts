@@ -43,6 +43,9 @@ export class SearchPage implements Page {
   private readonly filterCount = h("span", { class: "filter-count" });
   private readonly sheet = new Sheet(this.element);
   private map: MapPanel | null = null;
+  private mapDone: () => void = () => undefined;
+  /** Ends when the map is there, or is known not to come. */
+  private readonly mapOpened = new Promise<void>((resolve) => (this.mapDone = resolve));
   private collections: readonly StacCollection[] = [];
   private product: Product | null = null;
   private compared: Product | null = null;
@@ -102,7 +105,7 @@ export class SearchPage implements Page {
     const needsMap = this.state.get().filters.area.kind === "view";
     // The map takes the processor for a while: products come first where they do not depend on it.
     if (!needsMap) await this.runSearch();
-    await Promise.all([this.loadCollections(), this.openMap()]);
+    await Promise.all([this.loadCollections(), this.openMap().finally(() => this.mapDone())]);
     if (needsMap) void this.runSearch();
     await this.showSelected(false);
     await this.showCompare();
@@ -244,6 +247,7 @@ export class SearchPage implements Page {
 
   /** Let the visitor draw on the map; what was there before comes back when that is cancelled. */
   private async draw<T>(hint: string, ask: (map: MapPanel) => Promise<T | null>): Promise<T | null> {
+    await this.mapOpened;
     if (!this.map) return null;
     const note = h("p", { class: "map-message map-hint", role: "status" }, hint);
     this.mapBox.append(note);

@@ -85,13 +85,14 @@ export class AreaField {
     return h("div", { class: "box-editor", hidden: true }, this.corners, h("div", { class: "box-buttons" }, draw, upload, file));
   }
 
-  /** The rectangle begins as what the map shows; a polygon has to be made first. */
+  /** The rectangle begins as what the map shows; a polygon, or a rectangle before there is a map, is yet to be made. */
   private choose(kind: Area["kind"]): void {
-    if (kind === "box") this.take(this.map.bounds());
-    else if (kind !== "shape") this.changed({ kind });
+    const bounds = kind === "box" ? this.map.bounds() : null;
+    if (bounds) this.take(bounds);
+    else if (kind === "anywhere" || kind === "view") this.changed({ kind });
     else {
-      this.box.hidden = true;
-      this.shape.hidden = false;
+      this.box.hidden = kind !== "box";
+      this.shape.hidden = kind !== "shape";
       this.corners.textContent = t.filters.shapeNone;
     }
   }
