@@ -21,6 +21,7 @@ from infra import (
     cli_library,
     cli_lut,
     cli_normalise,
+    cli_process,
     cli_report,
     cli_versions,
 )
@@ -29,8 +30,6 @@ from infra.show import console
 from infra.terminal import (
     AsJson,
     print_json,
-    print_result,
-    read_process_settings,
     read_settings,
     say,
 )
@@ -172,98 +171,7 @@ def simulate(
         say(f"truth: {made.truth}")
 
 
-@app.command()
-def process(
-    packages: Annotated[
-        list[Path], typer.Argument(help="L1A packages: archives or folders.", show_default=False)
-    ],
-    store: Annotated[
-        str | None,
-        typer.Option(help="Folder or s3:// address of the products.", show_default="DATA/store"),
-    ] = None,
-    dem: Annotated[
-        str | None,
-        typer.Option(help="Heights: a file, a folder of tiles, or glo30.", show_default="none"),
-    ] = None,
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            help="Image to measure and correct the position with: a raster, a folder of rasters, "
-            "ADDRESS#COLLECTION of a STAC API, or archive.",
-            show_default="none",
-        ),
-    ] = None,
-    allow_unverified: Annotated[
-        bool,
-        typer.Option(
-            "--allow-unverified",
-            help="Make degraded products where the reference cannot tell the accuracy.",
-        ),
-    ] = False,
-    library: Annotated[
-        Path | None,
-        typer.Option(
-            help="Surface library: finds the aerosol over bright land, too.", show_default="none"
-        ),
-    ] = None,
-    aux: Annotated[
-        str,
-        typer.Option(
-            help="Analysis of aerosol, ozone and water vapour: a file, a folder of files by date, "
-            "or none for the climatology."
-        ),
-    ] = "none",
-    uncertainty: Annotated[
-        bool,
-        typer.Option(
-            "--uncertainty", help="Also write one sigma of optical depth and surface reflectance."
-        ),
-    ] = False,
-    nbar: Annotated[
-        bool,
-        typer.Option("--nbar", help="Also write reflectance normalised for view and sun."),
-    ] = False,
-    version: Annotated[
-        str | None,
-        typer.Option(help="Processing version in the products' names.", show_default="000001"),
-    ] = None,
-    as_json: AsJson = False,
-    timings: Annotated[bool, typer.Option("--timings", help="Show CPU seconds by step.")] = False,
-) -> None:
-    """Make analysis ready data of L1A packages.
-
-    A package that fails does not stop the others. Products appear whole or not at all, and a
-    repeated run replaces them. With a reference a scene that lies farther than 0.8 pixel (RMSE)
-    from it is rejected; without one products are marked as degraded.
-    """
-    from catalog.stores import open_store
-    from infra.show import steps, timings_table
-    from processing.pipeline import produce
-    from processing.result import Status
-
-    options = read_process_settings(
-        version, allow_unverified=allow_unverified, uncertainty=uncertainty, nbar=nbar
-    )
-    target = open_store(store or read_settings().store)
-    failed = False
-    for package in packages:
-        with steps(package.name) as step:
-            result = produce(
-                package,
-                store=target,
-                settings=options,
-                dem=dem,
-                reference=reference,
-                library=library,
-                auxiliary=None if aux == "none" else Path(aux),
-                progress=step,
-            )
-        failed |= result.status is Status.FAILED
-        print_result(result, as_json=as_json)
-        if timings:
-            console.print(timings_table(result))
-    if failed:
-        raise typer.Exit(1)
+app.command()(cli_process.process)
 
 
 @app.command()
