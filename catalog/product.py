@@ -281,8 +281,11 @@ class ItemId:
         match = _ID.fullmatch(text)
         if match is None:
             raise ProductError(f"{text!r} is not an item id: camera.16m.stamp.tile.version wanted")
+        stamp = match["stamp"]
         try:
-            local = datetime.strptime(match["stamp"], "%Y%j%H%M%S").replace(tzinfo=BEIJING)
+            local = datetime.strptime(stamp, "%Y%j%H%M%S").replace(tzinfo=BEIJING)
         except ValueError as error:
-            raise ProductError(f"{text!r}: time stamp {match['stamp']} is no date") from error
+            raise ProductError(f"{text!r}: time stamp {stamp} is no date") from error
+        if local.strftime("%Y%j%H%M%S") != stamp:  # strptime takes day 366 of any year
+            raise ProductError(f"{text!r}: time stamp {stamp} is no date")
         return cls(match["camera"], local.astimezone(UTC), match["tile"], match["version"])
