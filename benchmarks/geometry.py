@@ -6,12 +6,11 @@ process, both sides measured in turn in the same run; GDAL warps with ``RPC_DEM`
 """
 
 import argparse
-import json
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
@@ -30,7 +29,7 @@ from benchmarks.rows.batches import (
     stability_rows,
 )
 from benchmarks.rows.registration import registration_rows
-from benchmarks.rows.row import Row, at_least, at_most
+from benchmarks.rows.row import Row, at_least, at_most, show
 from benchmarks.rows.stereo import stereo_rows
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
@@ -186,12 +185,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--full", action="store_true", help="whole tiles and scenes, every trial")
     options = parser.parse_args()
-    missed = False
-    for row in rows(options.full):
-        fields = asdict(row)
-        print(json.dumps(fields) if options.json else "  ".join(map(str, fields.values())))
-        missed = missed or row.ok is False
-    raise SystemExit(missed)
+    raise SystemExit(show(rows(options.full), as_json=options.json))
 
 
 if __name__ == "__main__":

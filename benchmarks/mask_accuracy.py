@@ -14,7 +14,7 @@ import rasterio
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from benchmarks.row import Row
+from benchmarks.rows.row import Row, at_least, at_most
 from catalog.product import MaskClass
 from processing.quality.chips import Chip, read_chips
 from processing.quality.edges import Edges
@@ -114,7 +114,7 @@ def _group_rows(scores: Scores) -> Iterator[Row]:
             way.name: group.figure([scores[way.name, chip] for chip in group.chips])
             for way in (FUSED, RULES, NETWORK)
         }
-        yield Row(f"fused: {group.title}", values["fused"], "1", group.bar)
+        yield at_least(f"fused: {group.title}", values["fused"], "1", group.bar)
         for part in ("tuning", "reporting"):
             chips = [chip for chip in group.chips if chip in split[part]]
             value = group.figure([scores["fused", chip] for chip in chips])
@@ -123,7 +123,7 @@ def _group_rows(scores: Scores) -> Iterator[Row]:
             yield Row(f"{way}: {group.title}", values[way], "1")
         if group.bar is not None:
             above = values["fused"] - max(values["rules"], values["network"])
-            yield Row(f"fused above its better part: {group.title}", above, "1", 0.0)
+            yield at_least(f"fused above its better part: {group.title}", above, "1", 0.0)
 
 
 def _edge_rows(chips: Mapping[str, Chip]) -> Iterator[Row]:
@@ -147,7 +147,7 @@ def _clear_rows(scores: Scores) -> Iterator[Row]:
         for name in CLOUD_FREE:
             share = 100 * float((scores[way.name, name].mask == MaskClass.CLOUD).mean())
             bar = 3 if way is FUSED else None
-            yield Row(f"{way.name}: false cloud on {name}", share, "%", bar, at_most=True)
+            yield at_most(f"{way.name}: false cloud on {name}", share, "%", bar)
 
 
 def _ice_rows(scores: Scores, chips: Mapping[str, Chip]) -> Iterator[Row]:
@@ -159,8 +159,8 @@ def _ice_rows(scores: Scores, chips: Mapping[str, Chip]) -> Iterator[Row]:
     for way in (FUSED, RULES, NETWORK):
         bare, over = (cloud(scores[way.name, name].mask) for name in (BARE_ICE, CLOUD_ON_ICE))
         bars = (35, 80) if way is FUSED else (None, None)
-        yield Row(f"{way.name}: false cloud on bare ice", bare, "%", bars[0], at_most=True)
-        yield Row(f"{way.name}: cloud found over ice", over, "%", bars[1])
+        yield at_most(f"{way.name}: false cloud on bare ice", bare, "%", bars[0])
+        yield at_least(f"{way.name}: cloud found over ice", over, "%", bars[1])
     bare, over = (cloud(PRIOR.mask(chips[name])) for name in (BARE_ICE, CLOUD_ON_ICE))
     yield Row("fused with a snow prior: false cloud on bare ice", bare, "%")
     yield Row("fused with a snow prior: cloud found over ice", over, "%")
@@ -178,7 +178,7 @@ def _desert_rows(data: Path) -> Iterator[Row]:
     for way in (FUSED, RULES, NETWORK):
         share = 100 * float((way.mask(chip)[clear] == MaskClass.CLOUD).mean())
         bar = 3 if way is FUSED else None
-        yield Row(f"{way.name}: false cloud on clear desert", share, "%", bar, at_most=True)
+        yield at_most(f"{way.name}: false cloud on clear desert", share, "%", bar)
 
 
 def _place_rows(data: Path) -> Iterator[Row]:
@@ -197,21 +197,21 @@ def _place_rows(data: Path) -> Iterator[Row]:
         for title, (place, spot) in spots.items():
             share = 100 * float((masks[place.name][spot] == MaskClass.CLOUD).mean())
             bar = 3 if barred else None
-            yield Row(f"{way.name}: false cloud on {title}", share, "%", bar, at_most=True)
+            yield at_most(f"{way.name}: false cloud on {title}", share, "%", bar)
         if way is NETWORK:
             continue
         water = masks[COAST] == MaskClass.WATER
         labelled = coast.cover == LAND_COVER["water"]
         found = 100 * float((masks[SNOW] == MaskClass.SNOW).mean())
         bars = (0.93, 90) if barred else (None, None)
-        yield Row(f"{way.name}: coast water F1, land cover", f1(water, labelled), "1", bars[0])
-        yield Row(
+        yield at_least(f"{way.name}: coast water F1, land cover", f1(water, labelled), "1", bars[0])
+        yield at_least(
             f"{way.name}: coast water F1, land cover that is wet in the short-wave infrared",
             f1(water, labelled & coast.wet),
             "1",
             bars[0],
         )
-        yield Row(f"{way.name}: snow found on the Hudson Bay chip", found, "%", bars[1])
+        yield at_least(f"{way.name}: snow found on the Hudson Bay chip", found, "%", bars[1])
     dry = float((labelled & ~coast.wet).sum() / labelled.sum())
     yield Row("land cover water of the coast that is sand or plants", 100 * dry, "%")
     best = f1(coast.wet, labelled)

@@ -5,7 +5,6 @@ of its navigation. Rows have the figure and the bar it must reach.
 """
 
 import argparse
-import json
 import os
 import shutil
 import socket
@@ -18,13 +17,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.catalog import made_items
-from benchmarks.rows.row import Row, at_most
+from benchmarks.rows.row import Row, at_most, show
 from catalog.load import load
 from infra.postgres import Cluster
 from infra.roles import Dsns
@@ -124,19 +122,12 @@ def measured(items: int) -> Iterator[Row]:
 
 
 def main() -> None:
-    """Measure and print one row a line."""
+    """Measure and print one row a line; exit with 1 where a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--full", action="store_true", help="40,000 items instead of 4,000")
     options = parser.parse_args()
-    for row in measured(40_000 if options.full else 4_000):
-        if options.json:
-            print(json.dumps(asdict(row)), flush=True)
-        elif row.value is None:
-            print(f"{row.name:64s} skipped: {row.skipped}")
-        else:
-            verdict = "ok" if row.ok else "NOT MET"
-            print(f"{row.name:64s} {row.value:8.3f} {row.unit}  (<= {row.bar}: {verdict})")
+    raise SystemExit(show(measured(40_000 if options.full else 4_000), as_json=options.json))
 
 
 if __name__ == "__main__":
