@@ -37,8 +37,9 @@ from stac_fastapi.pgstac.db import close_db_connection, connect_to_db
 
 from benchmarks.rows.row import Row, at_least, at_most, show
 from catalog.collections import collections
+from catalog.facts import AssetFile, BandFacts, ItemFacts
 from catalog.grid import Grid
-from catalog.item import AssetFile, BandFacts, ItemFacts, build_item
+from catalog.item import build_item
 from catalog.load import load
 from catalog.product import REFLECTANCE_BANDS, ItemId, MaskClass, asset_specs
 from catalog.published import published_item

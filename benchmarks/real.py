@@ -27,8 +27,9 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 from scipy import ndimage
 
+from catalog.folder import FolderStore
 from catalog.product import FILL, ItemId, MaskClass, asset_specs
-from catalog.store import FolderStore, relative_folder
+from catalog.store import relative_folder
 from processing.compare import Row, compare
 from processing.pipeline import produce
 from processing.result import SceneResult

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from catalog.store import FolderStore
+from catalog.folder import FolderStore
 
 if TYPE_CHECKING:
     from catalog.bucket import BucketStore

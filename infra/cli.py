@@ -80,8 +80,8 @@ def demo(
     port: Port = None,
 ) -> None:
     """Simulate scenes with known truth, process, compare and publish them, then serve."""
+    from catalog.folder import FolderStore
     from catalog.load import publish as publish_store
-    from catalog.store import FolderStore
     from infra.database import database, ingest_dsn
     from infra.demo import run_demo
     from infra.server import listen
@@ -187,8 +187,8 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Bring the products of a store into the catalogue; may be repeated at any time."""
+    from catalog.folder import FolderStore
     from catalog.load import publish as publish_store
-    from catalog.store import FolderStore
     from catalog.stores import open_store
     from infra.database import database, ingest_dsn
     from infra.show import count

@@ -15,7 +15,7 @@ from processing.compare import Row
 from processing.result import SceneResult, Status
 
 if TYPE_CHECKING:
-    from catalog.store import FolderStore
+    from catalog.folder import FolderStore
 
 VERSION = "DEMO01"
 """Processing version in the names of the demonstration's products."""
@@ -118,7 +118,7 @@ def _collect(pending: set[Future[DemoScene]], steps: Any, progress: Progress) ->
 
 def _one(index: int, folder: Path, store_root: Path) -> DemoScene:
     """Simulate, process and compare one scene (in a worker process)."""
-    from catalog.store import FolderStore
+    from catalog.folder import FolderStore
     from processing.compare import compare
     from processing.pipeline import produce
     from processing.settings import ProcessSettings

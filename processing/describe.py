@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from catalog.item import BandFacts, ItemFacts
+from catalog.facts import BandFacts, ItemFacts
 from catalog.product import ANGLE_SCALE, FILL, QA, ItemId, MaskClass
 from processing.atmosphere.lut import camera_lut
 from processing.atmosphere.prior import AodSource

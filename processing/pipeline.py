@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from catalog.errors import GfardError
+from catalog.facts import describe_file
 from catalog.grid import tiles_touching
-from catalog.item import build_item, describe_file
+from catalog.item import build_item
 from catalog.product import ItemId
 from catalog.store import Store
 from processing.auxiliary import read_auxiliary

@@ -9,7 +9,8 @@ import numpy as np
 import orjson
 from numpy.typing import ArrayLike
 
-from catalog.item import GeometricFacts, stac_time
+from catalog.facts import GeometricFacts
+from catalog.item import stac_time
 from catalog.product import GEOMETRY, ItemId
 from processing.geometry.coregister import MatchTable, Registration
 from processing.package import L1APackage

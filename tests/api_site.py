@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from catalog.item import ItemFacts
+from catalog.facts import ItemFacts
 from catalog.product import ItemId
 from catalog.published import published_version
 from catalog.settings import CatalogSettings

@@ -17,17 +17,11 @@ from rasterio.io import MemoryFile
 from rasterio.shutil import copy as raster_copy
 from rasterio.transform import Affine
 
+from catalog.facts import AssetFile, BandFacts, GeometricFacts, ItemFacts, describe_file
+from catalog.folder import FolderStore
 from catalog.grid import Grid
-from catalog.item import (
-    AssetFile,
-    BandFacts,
-    GeometricFacts,
-    ItemFacts,
-    build_item,
-    describe_file,
-)
+from catalog.item import build_item
 from catalog.product import GEOMETRY, MASK_COLOURS, AssetSpec, ItemId, MaskClass, asset_specs
-from catalog.store import FolderStore
 
 GRID = Grid(32631, 300000.0, 4900020.0, 16.0, 64, 64)
 CENTRES_UM = {

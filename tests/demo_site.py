@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.store import FolderStore
+from catalog.folder import FolderStore
 from infra.demo import DemoReport, run_demo
 from infra.roles import Dsns
 

@@ -11,10 +11,10 @@ from multiprocessing.process import BaseProcess
 
 import uvicorn
 
-from catalog.item import ItemFacts
+from catalog.facts import ItemFacts
+from catalog.folder import FolderStore
 from catalog.load import publish
 from catalog.settings import CatalogSettings
-from catalog.store import FolderStore
 from catalog.web.api import create_app
 from catalog.web.files import files_app
 from infra.dispatch import Dispatcher, Mount

@@ -12,11 +12,12 @@ import uvicorn
 from numpy.typing import NDArray
 from titiler.pgstac.dependencies import get_stac_item
 
+from catalog.facts import AssetFile, ItemFacts, describe_file
+from catalog.folder import FolderStore
 from catalog.grid import tile
-from catalog.item import AssetFile, ItemFacts, build_item, describe_file
+from catalog.item import build_item
 from catalog.load import publish
 from catalog.product import GEOMETRY, AssetSpec, ItemId, MaskClass, asset_specs
-from catalog.store import FolderStore
 from infra.parts import Part, Site, build
 from infra.roles import Dsns
 from infra.server import listen

@@ -23,10 +23,11 @@ from catalog import bucket
 from catalog.bucket import BucketStore
 from catalog.check import check_store
 from catalog.errors import ProductError, StoreError
+from catalog.folder import FolderStore
 from catalog.item import COG_MEDIA_TYPE, build_item
 from catalog.published import published_item
 from catalog.settings import BucketSettings
-from catalog.store import FolderStore, relative_folder
+from catalog.store import relative_folder
 from catalog.stores import open_store
 from catalog.validate import SchemaValidator
 from catalog.web.files import files_app

@@ -12,9 +12,9 @@ from catalog.ceosard.assess import assess, meets_threshold, requirements
 from catalog.ceosard.product import Pixels, Product
 from catalog.ceosard.report import summarise, to_html
 from catalog.collections import collections
+from catalog.folder import FolderStore
 from catalog.product import QA, MaskClass
 from catalog.published import published_collection, published_item
-from catalog.store import FolderStore
 from tests.catalog_products import changed, facts, store_product
 
 URL = "https://ard.example.org"

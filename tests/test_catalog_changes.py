@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from catalog.changes import restore, withdraw
 from catalog.errors import CatalogError, ProductError
-from catalog.item import ItemFacts
+from catalog.facts import ItemFacts
 from catalog.load import load
 from catalog.versions import versions
 from infra.roles import Dsns

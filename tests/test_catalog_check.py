@@ -12,7 +12,7 @@ from rasterio.shutil import copy as raster_copy
 from rasterio.transform import from_origin
 
 from catalog.check import check
-from catalog.store import FolderStore
+from catalog.folder import FolderStore
 from tests.catalog_products import facts, store_product
 
 ID = str(facts().id)

@@ -15,7 +15,7 @@ import pytest
 import rasterio
 from numpy.typing import NDArray
 
-from catalog.store import FolderStore
+from catalog.folder import FolderStore
 from catalog.validate import SchemaValidator
 from infra.roles import Dsns
 from tests.catalog_products import GRID, facts

@@ -8,9 +8,9 @@ from rio_tiler.io import STACReader
 from titiler.core.dependencies import _parse_asset
 
 from catalog.collections import collections, queryables
+from catalog.folder import FolderStore
 from catalog.product import COLLECTIONS
 from catalog.renders import RENDER, RENDERS, Render
-from catalog.store import FolderStore
 from catalog.validate import SchemaValidator
 from tests.api_site import published
 from tests.catalog_products import document, facts, store_product

@@ -15,8 +15,8 @@ from starlette.types import Message, Receive, Scope, Send
 from catalog import fetch
 from catalog.download import Outcome, Status, download, new_client
 from catalog.errors import DownloadError
+from catalog.folder import FolderStore
 from catalog.manifest import RemoteFile
-from catalog.store import FolderStore
 from catalog.web.files import files_app
 
 SIZE = 1_000_000

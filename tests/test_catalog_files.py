@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from catalog.folder import FolderStore
 from catalog.item import COG_MEDIA_TYPE
-from catalog.store import FolderStore
 from catalog.web.files import files_app
 
 CONTENT = bytes(range(256)) * 1000

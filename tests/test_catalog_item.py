@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from catalog.errors import ProductError, StoreError
-from catalog.item import build_item, describe_file, geometry_bbox, stac_time
+from catalog.facts import describe_file
+from catalog.item import build_item, geometry_bbox, stac_time
 from catalog.validate import SchemaValidator
 from tests.catalog_products import document, facts, named_files
 

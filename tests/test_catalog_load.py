@@ -9,10 +9,11 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from catalog.errors import CatalogError
+from catalog.folder import FolderStore
 from catalog.load import publish
 from catalog.product import ItemId
 from catalog.published import published_item
-from catalog.store import FolderStore, StoredItem, relative_folder
+from catalog.store import StoredItem, relative_folder
 from catalog.validate import SchemaValidator
 from infra.roles import Dsns
 from tests.catalog_products import document, facts

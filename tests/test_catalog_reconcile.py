@@ -6,9 +6,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from catalog.folder import FolderStore
 from catalog.load import publish
 from catalog.reconcile import compare, repair
-from catalog.store import FolderStore
 from infra.roles import Dsns
 from tests.catalog_products import facts, store_product
 

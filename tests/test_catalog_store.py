@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from catalog.errors import ProductError, StoreError
-from catalog.item import build_item, describe_file
+from catalog.facts import describe_file
+from catalog.folder import FolderStore
+from catalog.item import build_item
 from catalog.product import GEOMETRY, asset_specs
-from catalog.store import FolderStore, relative_folder
+from catalog.store import relative_folder
 from tests.catalog_products import facts
 
 FACTS = facts()

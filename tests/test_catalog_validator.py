@@ -16,7 +16,7 @@ import requests
 from pystac.stac_io import DefaultStacIO
 from stac_api_validator.validations import QueryConfig, validate_api
 
-from catalog.store import FolderStore
+from catalog.folder import FolderStore
 from infra.roles import Dsns
 from tests.catalog_products import facts
 from tests.live_site import LiveSite, live_site

@@ -17,7 +17,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from catalog.errors import ServiceError, StoreError
-from catalog.store import FolderStore
+from catalog.folder import FolderStore
 from infra.binaries import installed
 from infra.cli import app
 from infra.postgres import Cluster

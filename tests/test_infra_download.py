@@ -19,8 +19,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from catalog.item import build_item, describe_file
-from catalog.store import FolderStore
+from catalog.facts import describe_file
+from catalog.folder import FolderStore
+from catalog.item import build_item
 from infra.roles import Dsns
 from tests.catalog_products import facts, write_product
 from tests.demo_site import served_data

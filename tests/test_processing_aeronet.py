@@ -10,7 +10,7 @@ import pytest
 from pyproj import Transformer
 
 from catalog.errors import AtmosphereError
-from catalog.store import FolderStore
+from catalog.folder import FolderStore
 from processing.aeronet import Match, SunPhotometer, match_items, read_aeronet, report
 from tests.catalog_products import GRID, facts, store_product
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from catalog.folder import FolderStore
 from catalog.grid import tile
-from catalog.store import FolderStore
 from infra.cli import app
 from processing.geometry.angles import AngleField
 from processing.geometry.field import GroundField

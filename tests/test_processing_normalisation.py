@@ -11,8 +11,8 @@ import rasterio
 from pyproj import Transformer
 
 from catalog.errors import CalibrationError
+from catalog.folder import FolderStore
 from catalog.product import MaskClass
-from catalog.store import FolderStore
 from processing.bandpass import band_adjustment, band_adjustments
 from processing.invariant import Observation, factors_of, read_observations
 from processing.normalisation import (

@@ -9,8 +9,8 @@ import rasterio
 from scipy import ndimage
 
 from catalog.check import check
+from catalog.folder import FolderStore
 from catalog.product import QA, ItemId, MaskClass
-from catalog.store import FolderStore
 from processing.geometry.coregister import MatchTable, Registration
 from processing.geometry.gate import measure
 from processing.geometry.refine import Model

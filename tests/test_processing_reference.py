@@ -13,9 +13,9 @@ from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
 from catalog.errors import ReferenceImageError
+from catalog.folder import FolderStore
 from catalog.grid import Grid, tile
 from catalog.product import MaskClass
-from catalog.store import FolderStore
 from processing.reference.files import open_files
 from processing.reference.image import ReferenceImage
 from processing.reference.source import Wanted, open_reference

@@ -18,8 +18,8 @@ from rasterio.shutil import copy as raster_copy
 from rasterio.transform import Affine
 
 from catalog.errors import ReferenceImageError
+from catalog.folder import FolderStore
 from catalog.grid import Grid, tile
-from catalog.store import FolderStore
 from processing.reference.fetch import Cache
 from processing.reference.image import ReferenceImage
 from processing.reference.source import Wanted, open_reference

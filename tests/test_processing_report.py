@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from catalog.store import FolderStore
+from catalog.folder import FolderStore
 from infra.cli import app
 from processing.report.accuracy import PUBLISHED, Scene, read_scenes, shares
 from processing.report.plot import draw_scene

@@ -15,10 +15,10 @@ from pyproj import Transformer
 from rasterio.warp import transform_bounds, transform_geom
 from shapely.geometry import box, mapping
 
-from catalog.item import ItemFacts, describe_file
+from catalog.facts import ItemFacts, describe_file
+from catalog.folder import FolderStore
 from catalog.load import publish
 from catalog.product import ItemId, MaskClass
-from catalog.store import FolderStore
 from infra.dispatch import Dispatcher, Mount
 from infra.roles import Dsns
 from tests.catalog_products import GRID, changed, facts, store_product

@@ -16,10 +16,10 @@ from PIL import Image
 from rasterio.warp import transform_bounds, transform_geom
 from shapely.geometry import box, mapping
 
-from catalog.item import ItemFacts
+from catalog.facts import ItemFacts
+from catalog.folder import FolderStore
 from catalog.load import publish
 from catalog.renders import RENDER, RENDERS
-from catalog.store import FolderStore
 from infra.dispatch import Dispatcher, Mount
 from infra.roles import Dsns
 from tests.catalog_products import GRID, changed, facts, store_product

@@ -9,7 +9,7 @@ import rasterio
 from morecantile import tms
 from rasterio.errors import RasterioIOError
 
-from catalog.store import FolderStore
+from catalog.folder import FolderStore
 from tiler.limits import ZOOMS
 from tiler.reader import CostlyFileError, ForbiddenHrefError, GeoTiffReader, Hrefs, MissingFileError
 

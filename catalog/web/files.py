@@ -23,8 +23,8 @@ from starlette.routing import Route
 from starlette.staticfiles import NotModifiedResponse
 
 from catalog.errors import StoreError
+from catalog.folder import FolderStore
 from catalog.item import COG_MEDIA_TYPE, THUMBNAIL_MEDIA_TYPES
-from catalog.store import FolderStore
 from catalog.web.limits import PATIENCE_S, Impatient
 
 if TYPE_CHECKING:
