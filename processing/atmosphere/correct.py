@@ -199,7 +199,16 @@ def _fill_nearest(plane: Float32Array) -> Float32Array:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _invert(toa, gain, offset, albedo, rows, cols, out, clamped):  # type: ignore[no-untyped-def]
+def _invert(
+    toa: NDArray[np.uint16],
+    gain: Float32Array,
+    offset: Float32Array,
+    albedo: Float32Array,
+    rows: tuple[NDArray[np.int64], Float32Array],
+    cols: tuple[NDArray[np.int64], Float32Array],
+    out: NDArray[np.uint16],
+    clamped: NDArray[np.bool_],
+) -> None:
     """Fill ``out`` and ``clamped`` run by run: pixels between the same two cell centres.
 
     Inside a run the coefficients are linear in the column's weight, so that the inner loop has
@@ -231,5 +240,6 @@ def _invert(toa, gain, offset, albedo, rows, cols, out, clamped):  # type: ignor
 
 
 @numba.njit(inline="always")
-def _mix(upper, lower, share):  # type: ignore[no-untyped-def]
+def _mix(upper: np.float32, lower: np.float32, share: np.float32) -> np.float32:
+    """Interpolate."""
     return upper + share * (lower - upper)

@@ -259,7 +259,13 @@ def _lagrange(nodes: FloatArray, values: FloatArray) -> Float32Array:
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
-def _interpolate_path(table, pressure, sun, view, azimuth):  # type: ignore[no-untyped-def]
+def _interpolate_path(
+    table: Float32Array,
+    pressure: Float32Array,
+    sun: tuple[NDArray[np.intp], Float32Array],
+    view: tuple[NDArray[np.intp], Float32Array],
+    azimuth: tuple[NDArray[np.intp], Float32Array],
+) -> Float32Array:
     """Sum the table (band, pressure, sza, vza, raa, aod) at points; returns (band, point, aod)."""
     bands, pressures, _, _, _, depths = table.shape
     points = pressure.shape[0]

@@ -247,7 +247,13 @@ def _azimuth_zenith(
 
 
 @njit(cache=True, nogil=True)
-def _encode(azimuth, zenith, step, per_degree, out):  # type: ignore[no-untyped-def]
+def _encode(
+    azimuth: NDArray[np.float32],
+    zenith: NDArray[np.float32],
+    step: int,
+    per_degree: float,
+    out: NDArray[np.uint16],
+) -> None:
     """Interpolate node angles (degrees) and write them as integers above 0.
 
     Azimuths are unrolled around the first corner of a cell; near the vertical, where they turn
@@ -281,8 +287,8 @@ def _encode(azimuth, zenith, step, per_degree, out):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _between(corners, v, u):  # type: ignore[no-untyped-def]
+def _between(corners: Floats, v: float, u: float) -> np.float64:
     """Interpolate bilinearly in a cell."""
-    upper = corners[0, 0] + u * (corners[0, 1] - corners[0, 0])
-    lower = corners[1, 0] + u * (corners[1, 1] - corners[1, 0])
+    upper: np.float64 = corners[0, 0] + u * (corners[0, 1] - corners[0, 0])
+    lower: np.float64 = corners[1, 0] + u * (corners[1, 1] - corners[1, 0])
     return upper + v * (lower - upper)

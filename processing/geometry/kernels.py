@@ -10,6 +10,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+Counts = NDArray[np.uint16]
+Floats = NDArray[np.float64]
+
 _INDEX = np.uint64
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
@@ -19,13 +22,13 @@ _HIGHEST = np.float32(65535.0)
 
 
 @njit(cache=True, nogil=True)
-def interleave(  # type: ignore[no-untyped-def]
+def interleave(
     chunk: NDArray[np.uint16],
     factor: int,
     saturation: int,
     source: NDArray[np.uint16],
     saturated: NDArray[np.uint8],
-):
+) -> tuple[bool, bool]:
     """Copy a band-first chunk into a source, averaging ``factor`` x ``factor`` valid pixels.
 
     A pixel is valid where no band is 0. ``saturated`` (rows, cols) gets bit b where band b of any
@@ -42,7 +45,7 @@ def interleave(  # type: ignore[no-untyped-def]
         if factor == 1:
             _copy_row(chunk, r, source)
         else:
-            _average_row(chunk, r, factor, lowest > 0, source)
+            _average_row(chunk, r, factor, bool(lowest > 0), source)
         if lowest == 0:
             any_invalid = _clear_invalid(source[r], chunk.shape[0]) or any_invalid
         if 0 < saturation <= highest:
@@ -52,7 +55,7 @@ def interleave(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _range_of_rows(chunk, first, last):  # type: ignore[no-untyped-def]
+def _range_of_rows(chunk: Counts, first: int, last: int) -> tuple[np.uint16, np.uint16]:
     """Return the lowest and the highest count in some rows of all bands."""
     lowest, highest = np.uint16(65535), np.uint16(0)
     for b in range(chunk.shape[0]):
@@ -64,7 +67,7 @@ def _range_of_rows(chunk, first, last):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _copy_row(chunk, r, source):  # type: ignore[no-untyped-def]
+def _copy_row(chunk: Counts, r: int, source: Counts) -> None:
     """Interleave one row."""
     bands = chunk.shape[0]
     for b in range(bands):
@@ -74,7 +77,7 @@ def _copy_row(chunk, r, source):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _clear_invalid(row, bands):  # type: ignore[no-untyped-def]
+def _clear_invalid(row: Counts, bands: int) -> bool:
     """Set pixels with a band of 0 to 0 in all bands; tell whether there were any."""
     found = False
     for c in range(len(row) // bands):
@@ -89,7 +92,7 @@ def _clear_invalid(row, bands):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _average_row(chunk, r, factor, all_valid, source):  # type: ignore[no-untyped-def]
+def _average_row(chunk: Counts, r: int, factor: int, all_valid: bool, source: Counts) -> None:
     """Average squares of valid pixels into one row; squares without any become 0."""
     bands = chunk.shape[0]
     whole = all_valid and (r + 1) * factor <= chunk.shape[1]
@@ -107,7 +110,7 @@ def _average_row(chunk, r, factor, all_valid, source):  # type: ignore[no-untype
 
 
 @njit(cache=True, nogil=True)
-def _average_square(chunk, r, c, factor, source):  # type: ignore[no-untyped-def]
+def _average_square(chunk: Counts, r: int, c: int, factor: int, source: Counts) -> None:
     """Average the valid pixels of one square, which may hang over the image's edge."""
     bands = chunk.shape[0]
     totals = np.zeros(bands, np.uint32)
@@ -126,7 +129,9 @@ def _average_square(chunk, r, c, factor, source):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, nogil=True)
-def _mark_row(chunk, r, factor, saturation, saturated):  # type: ignore[no-untyped-def]
+def _mark_row(
+    chunk: Counts, r: int, factor: int, saturation: int, saturated: NDArray[np.uint8]
+) -> None:
     """Set the bits of saturated bands in one row."""
     for c in range(saturated.shape[1]):
         for y in range(r * factor, min((r + 1) * factor, chunk.shape[1])):
@@ -137,7 +142,7 @@ def _mark_row(chunk, r, factor, saturation, saturated):  # type: ignore[no-untyp
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def draw(  # type: ignore[no-untyped-def]
+def draw(
     source: NDArray[np.uint16],
     saturated: NDArray[np.uint8],
     flags: tuple[bool, bool, bool],
@@ -150,7 +155,7 @@ def draw(  # type: ignore[no-untyped-def]
     taps: tuple[int, ...],
     out: NDArray[np.uint16],
     out_saturated: NDArray[np.uint8],
-):
+) -> None:
     """Draw a source onto the pixels of a window that are still 0.
 
     Parameters
@@ -208,7 +213,9 @@ def draw(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _enter_cell(nodes, i, j, v, step, start, slope):  # type: ignore[no-untyped-def]
+def _enter_cell(
+    nodes: Floats, i: int, j: int, v: float, step: int, start: Floats, slope: Floats
+) -> None:
     """Find the lattice values where a row enters cell (i, j), and their change per pixel."""
     for k in range(8):
         left = nodes[i, j, k] + v * (nodes[i + 1, j, k] - nodes[i, j, k])
@@ -218,7 +225,14 @@ def _enter_cell(nodes, i, j, v, step, start, slope):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _heights_along(dem, start, slope, height_range, pixels, h):  # type: ignore[no-untyped-def]
+def _heights_along(
+    dem: NDArray[np.float32],
+    start: Floats,
+    slope: Floats,
+    height_range: tuple[float, float],
+    pixels: int,
+    h: Floats,
+) -> None:
     """Interpolate the heights of a row in a cell, as h from -1 to 1; outer values reach on."""
     middle = (height_range[0] + height_range[1]) / 2
     scale = 2.0 / (height_range[1] - height_range[0])
@@ -235,7 +249,9 @@ def _heights_along(dem, start, slope, height_range, pixels, h):  # type: ignore[
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _positions_along(start, slope, k, h, pixels, out):  # type: ignore[no-untyped-def]
+def _positions_along(
+    start: Floats, slope: Floats, k: int, h: Floats, pixels: int, out: Floats
+) -> None:
     """Evaluate a + b h + c h**2 along a row of a cell; a, b, c are entries ``k`` and on."""
     a, a_step, b, b_step = start[k], slope[k], start[k + 1], slope[k + 1]
     c, c_step = start[k + 2], slope[k + 2]
@@ -244,7 +260,7 @@ def _positions_along(start, slope, k, h, pixels, out):  # type: ignore[no-untype
 
 
 @njit(cache=True, nogil=True)
-def _reach(source, bands, y, x, cubic, any_invalid):  # type: ignore[no-untyped-def]
+def _reach(source: Counts, bands: int, y: float, x: float, cubic: bool, any_invalid: bool) -> int:
     """Tell how a point can be read: 4 x 4 taps, 2 x 2, 1 for the valid ones of these, 0 not."""
     rows, cols = source.shape[0], source.shape[1] // bands
     if not (y >= -0.5 and x >= -0.5 and y < rows - 0.5 and x < cols - 0.5):
@@ -268,7 +284,9 @@ def _reach(source, bands, y, x, cubic, any_invalid):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
-def _holds_invalid(source, bands, top, left, before, reach):  # type: ignore[no-untyped-def]
+def _holds_invalid(
+    source: Counts, bands: int, top: int, left: int, before: int, reach: int
+) -> bool:
     """Tell whether one of the taps around a point is invalid."""
     for row in range(top - before, top - before + reach):
         for col in range(left - before, left - before + reach):
@@ -278,7 +296,7 @@ def _holds_invalid(source, bands, top, left, before, reach):  # type: ignore[no-
 
 
 @njit(cache=True, nogil=True, fastmath=True, inline="always")
-def _cubic_weights(share):  # type: ignore[no-untyped-def]
+def _cubic_weights(share: float) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """Weights of cubic convolution with a = -0.5 (Keys, 1981), as GDAL has it."""
     s = np.float32(share)
     s2 = s * s
@@ -292,7 +310,15 @@ def _cubic_weights(share):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=True, inline="always")
-def _convolve(source, y, x, bands, taps, mixed, sums):  # type: ignore[no-untyped-def]
+def _convolve(
+    source: Counts,
+    y: float,
+    x: float,
+    bands: tuple[int, ...],
+    taps: tuple[int, ...],
+    mixed: NDArray[np.float32],
+    sums: NDArray[np.float32],
+) -> None:
     """Cubic convolution of 4 x 4 valid taps: down the columns of all bands, then across."""
     top, left = int(np.floor(y)), int(np.floor(x))
     w0, w1, w2, w3 = _cubic_weights(y - top)
@@ -314,7 +340,9 @@ def _convolve(source, y, x, bands, taps, mixed, sums):  # type: ignore[no-untype
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _interpolate(source, y, x, bands, sums):  # type: ignore[no-untyped-def]
+def _interpolate(
+    source: Counts, y: float, x: float, bands: tuple[int, ...], sums: NDArray[np.float32]
+) -> None:
     """Bilinear mean of 2 x 2 valid taps."""
     top, left = int(np.floor(y)), int(np.floor(x))
     down, across = np.float32(y - top), np.float32(x - left)
@@ -328,7 +356,9 @@ def _interpolate(source, y, x, bands, sums):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _interpolate_valid(source, y, x, bands, sums):  # type: ignore[no-untyped-def]
+def _interpolate_valid(
+    source: Counts, y: float, x: float, bands: tuple[int, ...], sums: NDArray[np.float32]
+) -> bool:
     """Bilinear mean of the valid ones of 2 x 2 taps; False where they weigh nothing."""
     n = len(bands)
     top, left = int(np.floor(y)), int(np.floor(x))
@@ -350,7 +380,7 @@ def _interpolate_valid(source, y, x, bands, sums):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def _bits(saturated, y, x, reach):  # type: ignore[no-untyped-def]
+def _bits(saturated: NDArray[np.uint8], y: float, x: float, reach: int) -> int:
     """Join the saturation bits of the taps around a point."""
     bits = 0
     before = 1 if reach == 4 else 0

@@ -84,7 +84,7 @@ class Lattice:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _along(nodes, i, j, v, step):  # type: ignore[no-untyped-def]
+def _along(nodes: Floats, i: int, j: int, v: float, step: int) -> tuple[float, float]:
     """Value at the left end of a row through cell (i, j), and its change per pixel."""
     left = nodes[i, j] + v * (nodes[i + 1, j] - nodes[i, j])
     right = nodes[i, j + 1] + v * (nodes[i + 1, j + 1] - nodes[i, j + 1])
@@ -92,7 +92,13 @@ def _along(nodes, i, j, v, step):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _sample_bilinear(values, node_row, node_col, step, out):  # type: ignore[no-untyped-def]
+def _sample_bilinear(
+    values: NDArray[np.float32],
+    node_row: Floats,
+    node_col: Floats,
+    step: int,
+    out: NDArray[np.float32],
+) -> None:
     layers, height, width = values.shape
     for r in range(out.shape[1]):
         i = min(r // step, node_row.shape[0] - 2)
@@ -119,7 +125,9 @@ def _sample_bilinear(values, node_row, node_col, step, out):  # type: ignore[no-
 
 
 @njit(cache=True, nogil=True)
-def _sample_nearest(values, node_row, node_col, step, out):  # type: ignore[no-untyped-def]
+def _sample_nearest(
+    values: NDArray[Any], node_row: Floats, node_col: Floats, step: int, out: NDArray[Any]
+) -> None:
     layers, height, width = values.shape
     for r in range(out.shape[1]):
         i = min(r // step, node_row.shape[0] - 2)

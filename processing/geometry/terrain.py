@@ -126,7 +126,16 @@ def _summits(ground: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @njit(cache=True, nogil=True)
-def _march(ground, summits, top, down, right, rise, margin, hidden):  # type: ignore[no-untyped-def]
+def _march(
+    ground: NDArray[np.float32],
+    summits: NDArray[np.float32],
+    top: float,
+    down: NDArray[np.float64],
+    right: NDArray[np.float64],
+    rise: NDArray[np.float64],
+    margin: int,
+    hidden: NDArray[np.bool_],
+) -> None:
     """Follow the ray of every pixel; a cell's length at a time where all ground is lower."""
     last_row, last_col = ground.shape[0] - 1.0, ground.shape[1] - 1.0
     for r in range(hidden.shape[0]):
