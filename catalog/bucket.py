@@ -33,10 +33,13 @@ from catalog.product import COLLECTIONS, ItemId
 from catalog.s3 import connect, scheme, teach_gdal
 from catalog.settings import BucketSettings
 from catalog.store import (
+    HIDDEN,
     LEVELS,
     SCENES,
     Place,
     StoredItem,
+    hidden_document,
+    hidden_name,
     published_parts,
     relative_folder,
     scene_key,
@@ -200,17 +203,29 @@ class BucketStore:
         """Keep a report about a collection; errors as of `put_collection`."""
         self.put(f"{collection}/{name}", content, guess_type(name)[0] or _JSON)
 
-    def quarantine(self, item: StoredItem) -> None:
-        """Hide an item from all readers by renaming its JSON; its other objects stay.
+    def quarantine(self, item: StoredItem, reason: str) -> None:
+        """Hide an item from all readers: its JSON, with the reason; its other objects stay.
 
         Raises
         ------
         StoreError
             The bucket cannot be written.
         """
-        shown, hidden = (f"{item.relative}/{dot}{item.id}.json" for dot in ("", "."))
+        hidden, shown = f"{item.relative}/{hidden_name(item.id)}", f"{item.relative}/{item.id}.json"
+        self.put(hidden, hidden_document(item, reason), _JSON)
         with self._refusals(shown):
-            obstore.rename(self.objects, shown, hidden)
+            obstore.delete(self.objects, shown)
+
+    def why_hidden(self, item_id: ItemId) -> str | None:
+        """Return the reason for which an item was hidden; None where none was.
+
+        Raises
+        ------
+        StoreError
+            The bucket or what was hidden cannot be read.
+        """
+        document = self._read_json(f"{relative_folder(item_id)}/{hidden_name(item_id)}")
+        return None if document is None else str(document.get(HIDDEN))
 
     def put_scene(self, name: str, record: Mapping[str, Any]) -> None:
         """Keep what became of a scene, products or not, replacing an older record.
@@ -252,6 +267,8 @@ class BucketStore:
     def sweep(self, relative: str, kept: Sequence[str]) -> None:
         """Remove what runs left in an item's folder, but for those ``kept`` and young ones.
 
+        An item that was hidden before goes too: its successor has been put.
+
         Raises
         ------
         StoreError
@@ -262,9 +279,12 @@ class BucketStore:
         old = [
             key
             for key, modified in self._keys(f"{relative}/")
-            if key.count("/") > relative.count("/") + 1
-            and not key.startswith(folders)
-            and modified < limit
+            if key.startswith(f"{relative}/.")
+            or (
+                key.count("/") > relative.count("/") + 1
+                and not key.startswith(folders)
+                and modified < limit
+            )
         ]
         if old:
             with self._refusals(relative):

@@ -16,9 +16,12 @@ from catalog.drafts import check_draft, local_draft, refused
 from catalog.errors import ProductError, StoreError
 from catalog.product import COLLECTIONS, ItemId
 from catalog.store import (
+    HIDDEN,
     LEVELS,
     SCENES,
     StoredItem,
+    hidden_document,
+    hidden_name,
     published_parts,
     relative_folder,
     scene_key,
@@ -125,8 +128,8 @@ class FolderStore:
         """Keep a report about a collection; errors as of `put_collection`."""
         self._write(self.root / collection / name, content)
 
-    def quarantine(self, item: StoredItem) -> None:
-        """Hide an item from all readers by renaming its JSON; its other files stay.
+    def quarantine(self, item: StoredItem, reason: str) -> None:
+        """Hide an item from all readers: its JSON, with the reason; its other files stay.
 
         Raises
         ------
@@ -134,10 +137,27 @@ class FolderStore:
             The store cannot be written.
         """
         folder = self.resolve(item.relative)
+        self._write(folder / hidden_name(item.id), hidden_document(item, reason))
         try:
-            (folder / f"{item.id}.json").rename(folder / f".{item.id}.json")
+            (folder / f"{item.id}.json").unlink()
         except OSError as error:
             raise refused(self.root, error) from error
+
+    def why_hidden(self, item_id: ItemId) -> str | None:
+        """Return the reason for which an item was hidden; None where none was.
+
+        Raises
+        ------
+        StoreError
+            What was hidden cannot be read.
+        """
+        path = self.root / relative_folder(item_id) / hidden_name(item_id)
+        try:
+            return str(orjson.loads(path.read_bytes())[HIDDEN])
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, orjson.JSONDecodeError, KeyError) as error:
+            raise StoreError(f"{path}: not readable as a hidden item: {error!r}") from error
 
     def put_scene(self, name: str, record: Mapping[str, Any]) -> None:
         """Keep what became of a scene, products or not, replacing an older record.

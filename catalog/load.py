@@ -8,7 +8,7 @@ date once, at the end. While the database takes a chunk the next one is made.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,9 +21,10 @@ from psycopg import sql
 from pypgstac.db import PgstacDB
 from pypgstac.load import Loader, Methods, chunked_iterable
 
-from catalog.changes import Journal, Note, Row
+from catalog.changes import Journal, Kind, Note, Row, withdraw
 from catalog.collections import collections, queryables
 from catalog.database import session
+from catalog.product import COLLECTIONS, ItemId
 from catalog.published import ASSESSMENT_FILES, published_collection, published_version
 from catalog.store import Store
 from catalog.versions import versions
@@ -43,9 +44,13 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
-    """What a publication did: how many items of each collection are now in the catalogue."""
+    """What a publication did: how many items of each collection are now in the catalogue.
+
+    ``removed`` are ids of items that it took out, since the store hides them now.
+    """
 
     items: Mapping[str, int]
+    removed: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -63,7 +68,8 @@ def publish(
     """Bring every complete item of a store into the catalogue, with its collection.
 
     Of several versions of a product the one made last is current; the others become deprecated.
-    Items that were withdrawn stay away.
+    Items that were withdrawn stay away, and those that the store hides leave the catalogue for the
+    reason that the store names; what another store holds stays.
 
     Parameters
     ----------
@@ -80,7 +86,7 @@ def publish(
     Returns
     -------
     PublishReport
-        Items by collection.
+        Items by collection, and what was removed.
 
     Raises
     ------
@@ -90,9 +96,11 @@ def publish(
         The store cannot be read.
     """
     counts: Counter[str] = Counter()
+    shown = set()
 
     def documents() -> Iterator[dict[str, Any]]:
         for version in versions(store.items()):
+            shown.add(str(version.stored.id))
             yield published_version(version, public_url)
             counts[version.stored.collection] += 1
             if progress is not None:
@@ -101,8 +109,23 @@ def publish(
     for collection in collections():
         store.put_collection(collection)
     load(dsn, documents(), reason, _published_collections(store, public_url))
+    removed = tuple(_remove_hidden(store, dsn, shown))
     _LOG.info("%d items of %s are in the catalogue", counts.total(), store.label)
-    return PublishReport(dict(counts))
+    return PublishReport(dict(counts), removed)
+
+
+def _remove_hidden(store: Store, dsn: str, shown: Container[str]) -> Iterator[str]:
+    """Take items out of the catalogue that a store hides; yield their ids."""
+    with session(dsn) as connection:
+        held = connection.execute(
+            "SELECT id FROM items WHERE collection = ANY(%s) ORDER BY id",
+            [list(COLLECTIONS.values())],
+        ).fetchall()
+    for (name,) in held:
+        reason = None if name in shown else store.why_hidden(ItemId.parse(name))
+        if reason is not None:
+            withdraw(dsn, name, reason, Kind.REMOVED)
+            yield name
 
 
 def _published_collections(store: Store, public_url: str) -> Iterator[dict[str, Any]]:

@@ -107,7 +107,7 @@ def repair(store: Store, dsn: str, public_url: str, progress: Progress | None = 
 
     Products whose files are broken are quarantined in the store: their item is hidden, so that
     no reader sees them, and their files stay. All others are published as they are, and what
-    remains in the catalogue without a product is removed; the feed of changes says so.
+    remains in the catalogue without a product is removed; the feed of changes says so, and why.
 
     Raises
     ------
@@ -116,19 +116,19 @@ def repair(store: Store, dsn: str, public_url: str, progress: Progress | None = 
     StoreError
         The store cannot be read or written.
     """
-    broken: dict[str, str] = {}
+    broken: list[str] = []
     for stored in store.items():
         with store.local_copy(stored) as folder:
             errors = [found for found in check_item(folder / f"{stored.id}.json")
                       if found.level == "error"]  # fmt: skip
         if errors:
-            store.quarantine(stored)
-            broken[str(stored.id)] = errors[0].reason
+            store.quarantine(stored, errors[0].reason)
+            broken.append(str(stored.id))
     report = publish(store, dsn, public_url, progress, "store and catalogue were compared")
     held = {str(stored.id) for stored in store.items()}
     with session(dsn) as connection:
         rows = connection.execute("SELECT id FROM items ORDER BY id").fetchall()
     gone = [row[0] for row in rows if row[0] not in held]
     for name in gone:
-        withdraw(dsn, name, broken.get(name, "its files are not in the store"), Kind.REMOVED)
-    return Repaired(tuple(broken), tuple(gone), report.total)
+        withdraw(dsn, name, "its files are not in the store", Kind.REMOVED)
+    return Repaired(tuple(broken), (*report.removed, *gone), report.total)

@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+import orjson
+
 from catalog.errors import StoreError
 from catalog.product import ItemId
 
 SCENES = ".scenes"
 """Hidden folder of the records of scenes."""
+HIDDEN = "gfard:hidden"
+"""Field of a hidden item's JSON: why it was hidden."""
 LEVELS = tuple(
     re.compile(pattern)
     for pattern in (r"[a-z0-9][a-z0-9-]*", r"\d\d", r"[C-X]", r"[A-Z]{2}", r"\d{4}", r"\w[\w.]*")
@@ -97,8 +101,11 @@ class Store(Protocol):
     def put_report(self, collection: str, name: str, content: bytes) -> None:
         """Keep a report about a collection beside its ``collection.json``."""
 
-    def quarantine(self, item: StoredItem) -> None:
+    def quarantine(self, item: StoredItem, reason: str) -> None:
         """Hide an item from all readers; its other files stay, for a look at what is wrong."""
+
+    def why_hidden(self, item_id: ItemId) -> str | None:
+        """Return the reason for which an item was hidden; None where none was."""
 
     def put_scene(self, name: str, record: Mapping[str, Any]) -> None:
         """Keep what became of a scene, products or not, replacing an older record."""
@@ -142,3 +149,13 @@ def scene_key(name: str) -> str:
     if PurePosixPath(name).name != name or name.startswith("."):
         raise StoreError(f"{name!r} cannot name a scene's record; a file name wanted")
     return f"{SCENES}/{name}.json"
+
+
+def hidden_name(item_id: ItemId) -> str:
+    """Return the name under which the JSON of a hidden item lies in its folder."""
+    return f".{item_id}.json"
+
+
+def hidden_document(item: StoredItem, reason: str) -> bytes:
+    """Return the JSON of an item with the reason for which it is hidden."""
+    return orjson.dumps({**item.item, HIDDEN: reason}, option=orjson.OPT_INDENT_2)

@@ -203,10 +203,12 @@ def publish(
         address = settings.address(settings.port)
         report = publish_store(products, ingest_dsn(dsns), address, counted, reason)
     if as_json:
-        print_json({"items": dict(report.items), "total": report.total})
+        print_json({"items": dict(report.items), "total": report.total, "removed": report.removed})
     else:
         for collection, number in report.items.items():
             say(f"{collection}: {number} items")
+        for item in report.removed:
+            say(f"{item}: removed, as the store hides it; the reason is in the feed of changes")
         if not report.total:
             say(f"store {products.label} holds no products; `gfard process` makes them")
 

@@ -1,14 +1,14 @@
 """The story of one scene: open, identify, locate, look, then tile by tile correct and write."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from catalog.errors import GfardError
 from catalog.facts import describe_file
-from catalog.grid import tiles_touching
+from catalog.grid import Tile, tiles_touching
 from catalog.item import build_item
 from catalog.product import ItemId
 from catalog.store import Store
@@ -138,15 +138,24 @@ def _produce(job: _Job, dem: str | Path | None, reference: str | Path | None) ->
             seen,
             looked,
         )
+    return _make_tiles(job, seen, looked)
+
+
+def _make_tiles(job: _Job, seen: Observation, looked: SceneLook) -> SceneResult:
+    """Make the products of every tile that the scene fills enough of."""
+    settings, clock = job.settings, job.clock
     tiles = tiles_touching(footprint(seen.package.parts, seen.heights))
     items: list[str] = []
+    empty: list[Tile] = []
     for tile in tiles:
         job.progress(f"tile {tile.name}")
         with clock.step("tiles"):
             image = make_tile(seen, looked, tile, settings)
-        if image is not None:
-            with clock.step("write"):
-                items.append(_keep(image, seen, looked, job))
+        if image is None:
+            empty.append(tile)
+            continue
+        with clock.step("write"):
+            items.append(_keep(image, seen, looked, job))
     if not items:
         return _rejected(
             job,
@@ -156,15 +165,16 @@ def _produce(job: _Job, dem: str | Path | None, reference: str | Path | None) ->
             seen,
             looked,
         )
+    least = f"less than {settings.minimum_valid_percent:g} % of valid pixels when made again"
     return _ended(
         job,
         SceneResult(
-            package.name,
+            job.package.name,
             Status.DONE,
             items=tuple(items),
             figures={**_figures(seen, looked), "peak_memory_gb": clock.peak_memory_gb()},
             timings=clock.timings(),
-            warnings=seen.warnings,
+            warnings=(*seen.warnings, *_hide(job, empty, least)),
         ),
         seen,
     )
@@ -248,7 +258,9 @@ def _rejected(
     seen: Observation | None = None,
     looked: SceneLook | None = None,
 ) -> SceneResult:
-    """Return the result of a gate."""
+    """Return the result of a gate; what an earlier run made of the scene is hidden."""
+    heights = open_dem(None, (0.0, 0.0, 0.0, 0.0)) if seen is None else seen.heights
+    tiles = tiles_touching(footprint(job.package.parts, heights))
     result = SceneResult(
         job.package.name,
         Status.REJECTED,
@@ -256,8 +268,27 @@ def _rejected(
         detail,
         figures={} if seen is None else _figures(seen, looked),
         timings=job.clock.timings(),
+        warnings=tuple(_hide(job, tiles, f"rejected when made again: {detail}")),
     )
     return _ended(job, result, seen)
+
+
+def _hide(job: _Job, tiles: Iterable[Tile], reason: str) -> Iterator[str]:
+    """Hide the products of an earlier run on tiles that this run makes none of; tell of each.
+
+    A store holds of a scene and version what the last run made of it: a product that would not
+    be made today is not offered beside the record that says so.
+    """
+    package = job.package
+    for tile in tiles:
+        identity = ItemId(package.camera.name, package.centre_time, tile.name, job.settings.version)
+        stored = job.store.get(identity)
+        if stored is not None:
+            job.store.quarantine(stored, reason)
+            yield (
+                f"{identity} was made by an earlier run and is hidden now, its files stay; "
+                "`gfard publish` takes it out of the catalogue"
+            )
 
 
 def _ended(job: _Job, result: SceneResult, seen: Observation | None) -> SceneResult:

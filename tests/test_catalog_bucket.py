@@ -201,10 +201,14 @@ def test_a_quarantined_item_is_hidden_and_its_files_stay(
     _put(store, product)
     stored = store.get(ID)
     assert stored is not None
-    store.quarantine(stored)
+    store.quarantine(stored, "sheared")
     assert store.get(ID) is None
     assert list(store.items()) == []
+    assert store.why_hidden(ID) == "sheared"
     assert len(_keys(store)) == 1 + len(stored.item["assets"])
+    _put(store, product)
+    assert store.get(ID) is not None
+    assert store.why_hidden(ID) is None
 
 
 def test_records_of_scenes_and_collections(store: BucketStore) -> None:
@@ -355,7 +359,11 @@ def test_the_commands_take_the_address_of_a_bucket(
     checked = run(app, ["check", store.label, "--json"])
     assert (checked.exit_code, json.loads(checked.stdout)) == (0, [])
     published = run(app, ["publish", "--json"])
-    assert json.loads(published.stdout) == {"items": {"gf1-wfv-ard": 1}, "total": 1}
+    assert json.loads(published.stdout) == {
+        "items": {"gf1-wfv-ard": 1},
+        "total": 1,
+        "removed": [],
+    }
     site = Site(InfraSettings(), postgres.read_dsn, URL)
     with TestClient(build(Part.CATALOG, site), base_url=URL) as client:
         listed = client.get("/stac/export", params={"format": "urls", "assets": "SR"}).text

@@ -1,5 +1,6 @@
 """Store and catalogue are compared both ways, and brought together again."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -74,8 +75,30 @@ def test_an_item_whose_product_is_gone_leaves_the_catalogue(
 ) -> None:
     stored = store.get(TWO.id)
     assert stored is not None
-    store.quarantine(stored)
+    shutil.rmtree(store.resolve(stored.relative))
     (finding,) = compare(store, postgres.ingest_dsn, URL)
     assert (finding.code, finding.path) == ("no-files", str(TWO.id))
+    assert publish(store, postgres.ingest_dsn, URL).removed == ()  # it may be of another store
     assert repair(store, postgres.ingest_dsn, URL).removed == (str(TWO.id),)
+    assert _codes(store, postgres) == []
+
+
+def test_an_item_that_the_store_hides_leaves_the_catalogue_for_the_same_reason(
+    store: FolderStore, postgres: Dsns
+) -> None:
+    stored = store.get(TWO.id)
+    assert stored is not None
+    store.quarantine(stored, "rejected: geometric RMSE 1.20 pixel")
+    assert publish(store, postgres.ingest_dsn, URL).removed == (str(TWO.id),)
+    assert _codes(store, postgres) == []
+    with psycopg.connect(postgres.ingest_dsn) as connection:
+        found = connection.execute(
+            "SELECT kind, reason FROM gfard.changes WHERE item = %s ORDER BY number DESC LIMIT 1",
+            [str(TWO.id)],
+        ).fetchone()
+    assert found == ("removed", "rejected: geometric RMSE 1.20 pixel")
+    assert publish(store, postgres.ingest_dsn, URL).removed == ()
+    store_product(store, TWO)  # processed again, with better luck
+    publish(store, postgres.ingest_dsn, URL)
+    assert store.why_hidden(TWO.id) is None
     assert _codes(store, postgres) == []

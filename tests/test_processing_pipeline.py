@@ -165,6 +165,27 @@ def test_a_scene_that_fills_no_tile_is_rejected(cloudy: Simulated, tmp_path: Pat
     assert (result.status, result.reason) == (Status.REJECTED, "no-tile")
 
 
+def test_what_a_rerun_rejects_is_not_left_from_before(cloudy: Simulated, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    other = _produce(cloudy, tmp_path, version="OTHER1")
+    for changed, why in (
+        ({"cloud_limit_percent": 5.0}, "cloud and shadow on"),
+        ({"sun_limit_deg": 10.0}, "sun zenith"),
+        ({"minimum_valid_percent": 1.0}, "none of"),
+    ):
+        (name,) = _produce(cloudy, tmp_path).items
+        assert store.why_hidden(ItemId.parse(name)) is None
+        result = _produce(cloudy, tmp_path, **changed)
+        assert result.status is Status.REJECTED
+        (warning,) = result.warnings
+        assert warning.startswith(f"{name} was made by an earlier run and is hidden now")
+        assert [str(item.id) for item in store.items()] == list(other.items)
+        reason = store.why_hidden(ItemId.parse(name))
+        assert reason == f"rejected when made again: {result.detail}"
+        assert why in reason
+    assert _produce(cloudy, tmp_path, sun_limit_deg=10.0).warnings == ()
+
+
 def test_bad_input_is_a_failed_result_with_its_class(tmp_path: Path) -> None:
     package = tmp_path / "GF1_WFV1_E113.0_N22.9_20191124_L1A0004418304.tar.gz"
     package.write_bytes(b"not an archive")
