@@ -26,7 +26,8 @@ def site_app(
     title
         Heading of the portal; None for that of its own languages.
     address
-        Address of the platform as the world sees it; thumbnails come from there.
+        Address of the platform as the world sees it, under which its files are published. A
+        visitor who came by another name of the server is shown them under that name.
     contact
         Mail address or web page of the operator.
     portal
@@ -38,6 +39,7 @@ def site_app(
             "stac": "stac",
             "tiles": "tiles",
             "counters": "counters",
+            "published": address,
             "title": title,
             "contact": contact,
         }

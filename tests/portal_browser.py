@@ -63,7 +63,7 @@ class Visits:
 
     def __init__(self, browser: Browser, site: str) -> None:
         self.site = site
-        self._browser = browser
+        self.browser = browser
 
     @contextmanager
     def __call__(
@@ -76,7 +76,7 @@ class Visits:
     ) -> Iterator[Page]:
         """Visit a place of the portal, which is the hash of its address without ``#/``."""
         complaints: list[str] = []
-        context = self._browser.new_context(
+        context = self.browser.new_context(
             viewport=size,  # type: ignore[arg-type]
             color_scheme=scheme,  # type: ignore[arg-type]
             locale=locale,

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
+from shapely import Polygon, box
 
 from catalog.product import MASK_COLOURS, MaskClass
 from infra.roles import Dsns
@@ -167,17 +169,78 @@ def test_an_area_is_drawn_on_the_map_or_uploaded(visit: Visits) -> None:
         expect(page).to_have_url(re.compile(r"area=shape:"))
         shown(page, "polygon")
 
-        elsewhere = '{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,1],[0,0]]]}'
+
+def test_areas_written_by_gdal_are_read(visit: Visits, tmp_path: Path) -> None:
+    geopandas = pytest.importorskip("geopandas")
+    far = Polygon([(0, 0), (4, 0), (4, 4), (0, 4)], [[(1, 1), (2, 1), (2, 2), (1, 2)]])
+    around = box(116.3, 40.1, 116.5, 40.3)
+    with visit(SEARCH) as page:
+        _map_search(page)
+        page.get_by_role("radio", name="Polygon").check()
         chooser = page.locator("input[type=file]")
-        chooser.set_input_files([_file(elsewhere)])
-        expect(page.get_by_text("No product matches")).to_be_visible()
-        expect(page.get_by_text("Polygon of 4 corners")).to_be_visible()
-        chooser.set_input_files([_file("no JSON")])
-        expect(page.get_by_text("holds no polygon")).to_be_visible()
+        for driver, ending in (("GeoJSON", "geojson"), ("KML", "kml"), ("ESRI Shapefile", "shz")):
+            for corners, outlines in ((4, [far]), (8, [far, around])):
+                file = tmp_path / f"{corners}.{ending}"
+                frame = geopandas.GeoDataFrame(geometry=outlines, crs="OGC:CRS84")
+                frame.to_file(file, driver=driver)
+                name = file.name.replace("shz", "zip")
+                chooser.set_input_files([_file(name, file.read_bytes())])
+                expect(page.get_by_text(f"Polygon of {corners} corners")).to_be_visible()
+                if corners == 4:
+                    expect(page.get_by_text("No product matches")).to_be_visible()
+                else:
+                    _map_search(page)
 
 
-def _file(text: str) -> dict[str, object]:
-    return {"name": "area.geojson", "mimeType": "application/geo+json", "buffer": text.encode()}
+def _file(name: str, content: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+
+
+def test_a_file_without_an_area_is_refused_with_the_reason(visit: Visits, tmp_path: Path) -> None:
+    geopandas = pytest.importorskip("geopandas")
+    metres = geopandas.GeoDataFrame(geometry=[box(5e5, 4e6, 6e5, 5e6)], crs="EPSG:32650")
+    metres.to_file(tmp_path / "utm.shz", driver="ESRI Shapefile")
+    (tmp_path / "utm.shz").rename(tmp_path / "utm.zip")
+    (tmp_path / "bad.geojson").write_text("no JSON")
+    (tmp_path / "bad.kmz").write_bytes(b"no archive")
+    (tmp_path / "point.json").write_text('{"type": "Point", "coordinates": [1, 2]}')
+    said = {
+        "utm.zip": "coordinates of WGS_1984_UTM_Zone_50N",
+        "bad.geojson": "bad.geojson cannot be read",
+        "bad.kmz": "bad.kmz cannot be read",
+        "point.json": "point.json holds no polygon",
+    }
+    with visit(f"{SEARCH}&area=shape:116,40,117,40,117,41") as page:
+        for name, words in said.items():
+            page.locator("input[type=file]").set_input_files(tmp_path / name)
+            expect(page.get_by_role("alert").filter(has_text=words)).to_be_visible()
+
+
+def test_the_site_under_another_of_its_names_shows_its_pictures(visit: Visits) -> None:
+    alias = Visits(visit.browser, visit.site.replace("127.0.0.1", "localhost"))
+    with alias(f"{SEARCH}&tab=files") as page:
+        cards(page).first.locator("img").evaluate("one => one.decode()")
+        open_first(page)
+        wait_for_colour(page, "alias", LAND)
+        link = page.get_by_role("link", name=re.compile("Download AOD Aerosol"))
+        expect(link).to_have_attribute("href", re.compile(f"^{alias.site}/data/"))
+
+
+def test_products_published_for_another_site_say_so(visit: Visits) -> None:
+    old = "http://old.example"
+
+    def moved(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace(f"{visit.site}/data/", f"{old}/"))
+
+    with visit() as page:
+        page.route("**/stac/search", moved)
+        page.goto(f"{visit.site}/#/{SEARCH}")
+        notice = page.get_by_role("status").filter(has_text="published under http://old.example")
+        expect(notice).to_contain_text(f"GFARD_PUBLIC_URL={visit.site} gfard publish")
+        open_first(page)
+        expect(notice).to_have_count(2)
+        assert serious_faults(page) == []
 
 
 def test_a_permalink_brings_the_same_page_back(visit: Visits) -> None:
@@ -217,9 +280,15 @@ def test_a_point_is_read_through_time(visit: Visits) -> None:
     lon, lat = (float(value[0]) for value in GRID.lonlat([200.0], [280.0]))
     cloudy = sum(is_cloudy(number) for number in range(COUNT))
     link = f"{SEARCH}&item={_reference(COUNT - 1)}&tab=series&point={lon:.5f},{lat:.5f}"
-    with visit(link) as page:
+    asked: list[str] = []
+    with visit() as page:
+        page.on("request", lambda one: asked.append(one.url))
+        page.goto(f"{visit.site}/#/{link}")
         told = f"{COUNT - cloudy} clear of {COUNT} observations"
         expect(page.locator(".series")).to_contain_text(told)
+        # One request for each collection, however many products there are.
+        assert len([url for url in asked if "/timeseries?" in url]) == 2
+        assert not [url for url in asked if "/point/" in url]
         marks = page.locator(".series-chart circle")
         expect(marks).to_have_count(COUNT)
         expect(page.locator(".series-chart circle.mark-masked")).to_have_count(cloudy)
@@ -228,6 +297,7 @@ def test_a_point_is_read_through_time(visit: Visits) -> None:
         expect(page.locator(".series-table tbody tr").first).to_contain_text("0.714")
         shown(page, "series")
         page.get_by_label("Clear observations only").check()
+        expect(page).to_have_url(re.compile("looks=clear"))
         expect(marks).to_have_count(COUNT - cloudy)
         page.get_by_role("radio", name="Reflectance").check()
         expect(marks).to_have_count(4 * (COUNT - cloudy))
@@ -235,7 +305,7 @@ def test_a_point_is_read_through_time(visit: Visits) -> None:
             page.get_by_role("button", name="Save as CSV").click()
         rows = download.value.path().read_text().splitlines()
         assert len(rows) == COUNT + 1
-        assert rows[0] == "time,item,blue,green,red,nir,ndvi,mask"
+        assert rows[0] == "time,item,blue,green,red,nir,ndvi,class"
         assert str(item_id(0)) in rows[1]
         # A click on the map chooses another point.
         page.mouse.click(*map_place(page, 0.45, 0.55))

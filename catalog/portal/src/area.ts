@@ -4,15 +4,14 @@ import type { Bbox } from "./stac/types";
 /** Most corners of a search area: enough for a district, and short enough for an address. */
 const MAX_CORNERS = 200;
 
-/** Outer rings of all polygons in a GeoJSON text, simplified; null when it holds none. */
-export function readRings(text: string): readonly Position[][] | null {
-  let document: GeoJSON;
-  try {
-    document = JSON.parse(text) as GeoJSON;
-  } catch {
-    return null; // whatever was chosen is no JSON, which the caller tells the visitor
-  }
-  const rings = outerRings(document).filter(isRing);
+/** Outer rings of all polygons in a GeoJSON text; throws when it is no JSON. */
+export function geojsonRings(text: string): Position[][] {
+  return outerRings(JSON.parse(text) as GeoJSON);
+}
+
+/** Rings on the globe, simplified to what a search can take; null for none. */
+export function searchRings(found: readonly Position[][]): readonly Position[][] | null {
+  const rings = found.filter(isRing);
   return rings.length === 0 ? null : simplified(rings);
 }
 

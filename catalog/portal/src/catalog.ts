@@ -10,7 +10,7 @@ export class Catalog {
   private asked: Promise<readonly StacCollection[]> | null = null;
 
   constructor(readonly config: SiteConfig) {
-    this.client = new StacClient(config.stac);
+    this.client = new StacClient(config.stac, config.published);
   }
 
   /** Collections of the catalogue by their id; a failure is asked again the next time. */

@@ -5,6 +5,8 @@ export interface SiteConfig {
   readonly stac: string;
   readonly tiles: string;
   readonly counters: string;
+  /** Address under which the files of this site are published. */
+  readonly published: string;
   /** Title that the operator chose, or null. */
   readonly title: string | null;
   /** Mail address or web page of the operator, or null. */
@@ -15,6 +17,7 @@ interface ConfigFile {
   stac?: string;
   tiles?: string;
   counters?: string;
+  published?: string;
   title?: string | null;
   contact?: string | null;
 }
@@ -26,11 +29,13 @@ export async function loadConfig(): Promise<SiteConfig> {
     stac: absolute(file.stac ?? "stac"),
     tiles: absolute(file.tiles ?? "tiles"),
     counters: absolute(file.counters ?? "counters"),
+    published: absolute(file.published ?? ""),
     title: file.title ?? null,
     contact: file.contact ?? null,
   };
 }
 
-function absolute(path: string): string {
+/** Address of a path beside this page, without a slash at its end. */
+export function absolute(path: string): string {
   return new URL(path, document.baseURI).href.replace(/\/$/, "");
 }

@@ -21,6 +21,7 @@ export function encodeState(state: State): string {
   put("swipe", state.swipe, START.swipe);
   if (point) query.set("point", `${point.lon.toFixed(5)},${point.lat.toFixed(5)}`);
   put("index", state.index, START.index);
+  if (state.clearOnly) query.set("looks", "clear");
   if (view) query.set("map", `${view.zoom.toFixed(2)}/${view.lat.toFixed(4)}/${view.lon.toFixed(4)}`);
   return plain(query);
 }
@@ -48,6 +49,7 @@ export function decodeState(query: URLSearchParams): State {
     swipe: number(query.get("swipe"), 0, 100) ?? START.swipe,
     point: decodePoint(query.get("point")),
     index: query.get("index") === "sr" ? "sr" : START.index,
+    clearOnly: query.get("looks") === "clear",
     view: decodeView(query.get("map")),
   };
 }

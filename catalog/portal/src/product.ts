@@ -1,3 +1,4 @@
+import { elsewhere } from "./address";
 import type { Bbox, ClassValue, StacAsset, StacItem } from "./stac/types";
 import { t } from "./strings";
 
@@ -16,12 +17,15 @@ export interface Product {
   readonly quality: "nominal" | "degraded" | "unknown";
   readonly deprecated: boolean;
   readonly thumbnail: string | null;
+  /** Address of the site that has its files, when it is not this one: no picture can be shown then. */
+  readonly elsewhere: string | null;
 }
 
 /** Read a STAC item as a product. */
 export function readProduct(item: StacItem): Product {
   const { properties } = item;
   const status = properties["product:quality_status"];
+  const away = elsewhere(item);
   return {
     id: item.id,
     collection: item.collection,
@@ -33,7 +37,8 @@ export function readProduct(item: StacItem): Product {
     cloud: numeric(properties, "eo:cloud_cover"),
     quality: status === "nominal" || status === "degraded" ? status : "unknown",
     deprecated: properties["deprecated"] === true,
-    thumbnail: item.assets["thumbnail"]?.href ?? null,
+    thumbnail: away === null ? (item.assets["thumbnail"]?.href ?? null) : null,
+    elsewhere: away,
   };
 }
 

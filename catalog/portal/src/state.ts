@@ -67,6 +67,8 @@ export interface State {
   /** Place of the time series and what it shows. */
   readonly point: Point | null;
   readonly index: Index;
+  /** Whether the series leaves out what clouds hid. */
+  readonly clearOnly: boolean;
   readonly view: MapView | null;
 }
 
@@ -93,6 +95,7 @@ export const START: State = {
   swipe: 50,
   point: null,
   index: "ndvi",
+  clearOnly: false,
   view: null,
 };
 

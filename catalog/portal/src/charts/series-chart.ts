@@ -2,7 +2,7 @@ import { h, s } from "../dom";
 import { formatDate, formatNumber } from "../format";
 import type { Index } from "../state";
 import { t } from "../strings";
-import { ndvi, type Sample } from "../tools/series";
+import { SERIES_BANDS, type Sample } from "../tools/series";
 
 const WIDTH = 372;
 const HEIGHT = 210;
@@ -19,18 +19,18 @@ interface Line {
 }
 
 const LINES: Readonly<Record<Index, readonly Line[]>> = {
-  ndvi: [{ name: t.series.ndvi, style: "line-ndvi", value: ndvi }],
-  sr: (["blue", "green", "red", "nir"] as const).map((band, index) => ({
+  ndvi: [{ name: t.series.ndvi, style: "line-ndvi", value: (sample) => sample.ndvi }],
+  sr: SERIES_BANDS.map((band) => ({
     name: t.bands[band] ?? band,
     style: `line-${band}`,
-    value: (sample) => sample.bands[index] ?? Number.NaN,
+    value: (sample) => sample.bands[band],
   })),
 };
 
 /** Chart of samples through time: clear ones joined by lines, the others as rings beside them. */
 export function seriesChart(samples: readonly Sample[], index: Index, place: string): HTMLElement {
   const lines = LINES[index];
-  const times = samples.map(({ product }) => product.time.getTime());
+  const times = samples.map(({ time }) => time.getTime());
   const [first, last] = [Math.min(...times), Math.max(...times)];
   const [low, high] = valueRange(samples, lines, index);
   const x = (time: number): number =>
@@ -76,12 +76,12 @@ function timeAxis(first: number, last: number, x: (time: number) => number): SVG
 }
 
 function drawn(line: Line, samples: readonly Sample[], x: (time: number) => number, y: (value: number) => number): SVGElement[] {
-  const place = (sample: Sample): readonly [number, number] => [x(sample.product.time.getTime()), y(line.value(sample))];
+  const place = (sample: Sample): readonly [number, number] => [x(sample.time.getTime()), y(line.value(sample))];
   const points = samples.filter(({ clear }) => clear).map((sample) => place(sample).map((value) => value.toFixed(1)).join(","));
   const marks = samples.filter((sample) => Number.isFinite(line.value(sample))).map((sample) => {
     const [cx, cy] = place(sample);
-    const words = `${formatDate(sample.product.time)} · ${line.name} ${formatNumber(line.value(sample), 3)} · ${sample.className}`;
-    return s("circle", { cx, cy, r: 3.2, class: sample.clear ? line.style : "mark-masked", "data-id": sample.product.id }, s("title", {}, words));
+    const words = `${formatDate(sample.time)} · ${line.name} ${formatNumber(line.value(sample), 3)} · ${sample.className}`;
+    return s("circle", { cx, cy, r: 3.2, class: sample.clear ? line.style : "mark-masked", "data-id": sample.id }, s("title", {}, words));
   });
   return [s("polyline", { points: points.join(" "), class: line.style }), ...marks];
 }

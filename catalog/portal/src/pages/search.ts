@@ -67,14 +67,14 @@ export class SearchPage implements Page {
     });
     this.results = new ResultsView(this.search, this.state, cart, {
       hover: (id) => this.hover(id),
-      open: (product) => this.open(product, true),
+      open: (product) => this.open(product, product.bbox),
       retry: () => void this.runSearch(),
       reset: () => this.state.set({ filters: NO_FILTERS }),
     });
     this.panel = new ProductPanel(catalog, cart, this.state, {
       close: () => this.close(),
       zoom: (product) => this.map?.fit(product.bbox, CLOSE_ZOOM),
-      open: (product) => this.open(product, false),
+      open: (product) => this.open(product),
     });
   }
 
@@ -274,14 +274,14 @@ export class SearchPage implements Page {
     const at = ids.indexOf(selected?.id ?? "");
     const id = ids[(at + 1) % Math.max(ids.length, 1)];
     const product = this.search.results.get().products.find((one) => one.id === id);
-    if (product) this.open(product, false);
+    if (product) this.open(product);
   }
 
-  private open(product: Product, move: boolean): void {
-    const { id, collection } = product;
+  /** Open a product, and bring a box into view with it. */
+  private open({ id, collection }: ItemRef, box: Bbox | null = null): void {
     if (this.state.get().selected?.id === id) void this.showSelected(true);
     else this.state.set({ selected: { id, collection }, compare: null });
-    if (move) this.map?.fit(product.bbox, CLOSE_ZOOM);
+    if (box) this.map?.fit(box, CLOSE_ZOOM);
   }
 
   private close(): void {
@@ -346,9 +346,10 @@ export class SearchPage implements Page {
     map.select(product);
     this.tileNote.hidden = true;
     const { bbox } = product ?? { bbox: [0, 0, 0, 0] as const };
-    map.showRender(product && render ? { url: tileUrl(tiles, product, render), bbox, coded: isCoded(render) } : null, opacity);
-    const masked = product && render && overlay && !isCoded(render);
-    map.showOverlay(masked ? { url: overlayUrl(tiles, product), bbox, coded: true } : null);
+    const drawable = product?.elsewhere === null && render !== "";
+    map.showRender(product && drawable ? { url: tileUrl(tiles, product, render), bbox, coded: isCoded(render) } : null, opacity);
+    const masked = drawable && overlay && !isCoded(render);
+    map.showOverlay(product && masked ? { url: overlayUrl(tiles, product), bbox, coded: true } : null);
     this.drawCompare();
   }
 
@@ -370,7 +371,7 @@ export class SearchPage implements Page {
   private drawCompare(): void {
     const { render, opacity, swipe } = this.state.get();
     const { product, compared } = this;
-    if (!product || !compared || !render) {
+    if (!product || !compared || !render || compared.elsewhere !== null) {
       this.map?.showCompare(null, swipe, opacity);
       return;
     }

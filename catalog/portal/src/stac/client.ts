@@ -1,3 +1,4 @@
+import { brought } from "../address";
 import { fetchJson } from "../http";
 import type { Bucket, ItemPage, StacCollection, StacItem, StacLink } from "./types";
 
@@ -19,15 +20,16 @@ export interface PageRequest {
 export class StacClient {
   private landing: Promise<boolean> | null = null;
 
-  constructor(readonly root: string) {}
+  /** `published` is the address under which the catalogue knows this site. */
+  constructor(readonly root: string, private readonly published: string) {}
 
   async collections(): Promise<readonly StacCollection[]> {
     const answer = await fetchJson<{ collections: StacCollection[] }>(`${this.root}/collections`);
     return answer.collections;
   }
 
-  item(collection: string, id: string, signal: AbortSignal): Promise<StacItem> {
-    return fetchJson<StacItem>(this.itemUrl(collection, id), { signal });
+  async item(collection: string, id: string, signal: AbortSignal): Promise<StacItem> {
+    return brought(await fetchJson<StacItem>(this.itemUrl(collection, id), { signal }), this.published);
   }
 
   itemUrl(collection: string, id: string): string {
@@ -80,7 +82,7 @@ export class StacClient {
       : {};
     const page = await fetchJson<ItemPage>(request.url, { ...init, signal });
     return {
-      items: page.features,
+      items: page.features.map((item) => brought(item, this.published)),
       matched: page.numberMatched ?? null,
       next: nextRequest(page.links ?? [], request),
     };

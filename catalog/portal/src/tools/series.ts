@@ -1,88 +1,87 @@
-import { fetchJson, isAbort, RequestError } from "../http";
-import { className, maskClasses, type Product } from "../product";
-import { itemUrl } from "../renders";
-import type { Point } from "../state";
+import { fetchJson } from "../http";
+import type { StacCollection } from "../stac/types";
+import type { ItemRef, Point } from "../state";
+import { t } from "../strings";
+
+/** Bands of a series, as the tiler names them. */
+export const SERIES_BANDS = ["blue", "green", "red", "nir"] as const;
+type Band = (typeof SERIES_BANDS)[number];
 
 /** One product at one point. */
-export interface Sample {
-  readonly product: Product;
-  /** Surface reflectance of blue, green, red and near infrared, 0 to 1. */
-  readonly bands: readonly [number, number, number, number];
-  /** Class of the pixel, and its name for people. */
-  readonly class: number;
+export interface Sample extends ItemRef {
+  readonly time: Date;
+  /** Surface reflectance, 0 to 1. */
+  readonly bands: Readonly<Record<Band, number>>;
+  /** NaN where both of its bands are dark. */
+  readonly ndvi: number;
+  /** Class of the pixel, as the mask names it, and its name for people. */
+  readonly class: string;
   readonly className: string;
-  /** Whether the ground was seen: clear land or water. */
+  /** Whether the ground was seen: no cloud and no shadow. */
   readonly clear: boolean;
 }
 
-const CLEAR: readonly number[] = [1, 2];
-const AT_ONCE = 4;
-const DEFAULT_SCALE = 0.0001;
+/** What the tiler tells of one product at a point. */
+interface Look {
+  readonly id: string;
+  readonly datetime: string;
+  readonly class: string;
+  readonly clear: boolean;
+  readonly reflectance: Readonly<Record<Band, number>>;
+  readonly ndvi: number | null;
+}
 
-/** NDVI of a sample; NaN where both bands are dark. */
-export function ndvi({ bands: [, , red, nir] }: Sample): number {
-  return (nir - red) / (nir + red);
+/** The history of a point, oldest first; `cut` when only the newest products were read. */
+export interface Series {
+  readonly samples: readonly Sample[];
+  readonly cut: boolean;
 }
 
 /**
- * Read products at a point, oldest first; those that have no valid pixel there are left out.
+ * Read the history of a point in one tile, one request for each collection.
  *
- * `progress` is told how many have been read.
+ * Where tiles overlap the tiler answers with the products of all of them; those of the others show
+ * the same scenes again and are left out.
  */
 export async function readSeries(
-  tiles: string, products: readonly Product[], point: Point, progress: (done: number) => void, signal: AbortSignal,
-): Promise<readonly Sample[]> {
-  const waiting = [...products];
-  const samples: Sample[] = [];
-  let done = 0;
-  const work = async (): Promise<void> => {
-    for (let product = waiting.pop(); product; product = waiting.pop()) {
-      const sample = await readSample(tiles, product, point, signal);
-      if (sample) samples.push(sample);
-      progress(++done);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return samples.toSorted((a, b) => a.product.time.getTime() - b.product.time.getTime());
-}
-
-async function readSample(tiles: string, product: Product, point: Point, signal: AbortSignal): Promise<Sample | null> {
-  if (!inside(product, point)) return null;
-  const url = `${itemUrl(tiles, product)}/point/${point.lon},${point.lat}?assets=SR%7Cbidx%3D1,2,3,4&assets=mask`;
-  let values: readonly (number | null)[];
-  try {
-    ({ values } = await fetchJson<{ values: readonly (number | null)[] }>(url, { signal }));
-  } catch (error) {
-    // A footprint's box is larger than its pixels: the tiler refuses a point beside them.
-    if (isAbort(error) || !(error instanceof RequestError)) throw error;
-    return null;
-  }
-  return sampleOf(product, values);
-}
-
-function sampleOf(product: Product, values: readonly (number | null)[]): Sample | null {
-  const [blue, green, red, nir, mask] = values;
-  if (!blue || !green || !red || !nir || !mask) return null; // 0 is no data
-  const scale = product.item.assets["SR"]?.["raster:scale"] ?? DEFAULT_SCALE;
-  const one = maskClasses(product.item).find(({ value }) => value === mask);
+  tiles: string, collections: readonly StacCollection[], tile: string, point: Point, signal: AbortSignal,
+): Promise<Series> {
+  const place = new URLSearchParams({ lon: point.lon.toFixed(6), lat: point.lat.toFixed(6) });
+  const answers = await Promise.all(
+    collections.filter(hasSeries).map(async ({ id }) => {
+      const url = `${tiles}/collections/${encodeURIComponent(id)}/timeseries?${place}`;
+      const { looks, more } = await fetchJson<{ looks: readonly Look[]; more: boolean }>(url, { signal });
+      return { samples: looks.filter((look) => look.id.includes(`.${tile}.`)).map((look) => sample(id, look)), more };
+    }),
+  );
   return {
-    product,
-    bands: [blue * scale, green * scale, red * scale, nir * scale],
-    class: mask,
-    className: one ? className(one) : String(mask),
-    clear: CLEAR.includes(mask),
+    samples: answers.flatMap(({ samples }) => samples).toSorted((a, b) => a.time.getTime() - b.time.getTime()),
+    cut: answers.some(({ more }) => more),
   };
 }
 
-function inside({ bbox: [west, south, east, north] }: Product, { lon, lat }: Point): boolean {
-  const between = west <= east ? lon >= west && lon <= east : lon >= west || lon <= east;
-  return between && lat >= south && lat <= north;
+function hasSeries({ item_assets: assets }: StacCollection): boolean {
+  return assets?.["SR"] !== undefined && assets["mask"] !== undefined;
+}
+
+function sample(collection: string, look: Look): Sample {
+  return {
+    collection,
+    id: look.id,
+    time: new Date(look.datetime),
+    bands: look.reflectance,
+    ndvi: look.ndvi ?? Number.NaN,
+    class: look.class,
+    className: t.classes[look.class] ?? look.class,
+    clear: look.clear,
+  };
 }
 
 /** Samples as comma-separated text with a heading. */
 export function seriesCsv(samples: readonly Sample[]): string {
   const rows = samples.map((one) => [
-    one.product.time.toISOString(), one.product.id, ...one.bands.map((value) => value.toFixed(4)), ndvi(one).toFixed(4), one.class,
+    one.time.toISOString(), one.id, ...SERIES_BANDS.map((band) => one.bands[band].toFixed(4)),
+    Number.isNaN(one.ndvi) ? "" : one.ndvi.toFixed(4), one.class,
   ]);
-  return ["time,item,blue,green,red,nir,ndvi,mask", ...rows.map((row) => row.join(","))].join("\n") + "\n";
+  return [["time", "item", ...SERIES_BANDS, "ndvi", "class"], ...rows].map((row) => row.join(",")).join("\n") + "\n";
 }

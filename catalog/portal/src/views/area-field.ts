@@ -1,9 +1,9 @@
-import { readRings } from "../area";
 import { h, icon, on } from "../dom";
 import { toBbox } from "../permalink";
 import type { Bbox } from "../stac/types";
 import type { Area } from "../state";
 import { t } from "../strings";
+import { ACCEPTED, readArea, UploadError } from "../upload/read";
 import type { Position } from "geojson";
 
 /** What the choice of an area asks of the map. */
@@ -77,12 +77,12 @@ export class AreaField {
 
   private shapeEditor(): HTMLElement {
     const draw = h("button", { type: "button", class: "button small" }, icon("polygon"), t.filters.draw);
-    const file = h("input", { type: "file", accept: ".geojson,.json,application/geo+json", hidden: true, "aria-label": t.filters.upload });
+    const file = h("input", { type: "file", accept: ACCEPTED, hidden: true, "aria-label": t.filters.upload });
     const upload = h("button", { type: "button", class: "button small" }, icon("upload"), t.filters.upload);
     on(draw, "click", () => void this.drawShape());
     on(upload, "click", () => file.click());
     on(file, "change", () => void this.readFile(file));
-    return h("div", { class: "box-editor", hidden: true }, this.corners, h("div", { class: "box-buttons" }, draw, upload, file));
+    return h("div", { class: "box-editor", hidden: true }, this.corners, h("div", { class: "box-buttons" }, draw, upload, file), h("p", { class: "note" }, t.filters.uploadHint));
   }
 
   /** The rectangle begins as what the map shows; a polygon, or a rectangle before there is a map, is yet to be made. */
@@ -103,11 +103,15 @@ export class AreaField {
   }
 
   private async readFile(file: HTMLInputElement): Promise<void> {
-    const text = await file.files?.[0]?.text();
+    const chosen = file.files?.[0];
     file.value = "";
-    const rings = text === undefined ? null : readRings(text);
-    this.error.textContent = rings ? "" : t.filters.uploadFailed;
-    if (rings) this.changed({ kind: "shape", rings });
+    if (!chosen) return;
+    try {
+      this.changed({ kind: "shape", rings: await readArea(chosen) });
+    } catch (error) {
+      if (!(error instanceof UploadError)) throw error;
+      this.error.textContent = error.message;
+    }
   }
 
   private take(bbox: Bbox | null): void {

@@ -6,11 +6,12 @@ import { formatDate, formatPercent, formatTime } from "../format";
 import type { Product } from "../product";
 import type { Render } from "../renders";
 import { pythonSnippet } from "../snippets";
-import { TABS, type State, type Store, type Tab } from "../state";
+import { TABS, type ItemRef, type State, type Store, type Tab } from "../state";
 import { t } from "../strings";
 import { codeBox } from "./access";
 import { chooseButton } from "./choose";
 import { downloadList } from "./downloads";
+import { awayNotice } from "./away";
 import { classBar, factSections } from "./facts";
 import { LayersView } from "./layers";
 import { SeriesView } from "./series";
@@ -19,7 +20,7 @@ import { tabs } from "./tabs";
 export interface PanelEvents {
   close(): void;
   zoom(product: Product): void;
-  open(product: Product): void;
+  open(product: ItemRef): void;
 }
 
 /** The panel of the selected product: map layers, time series, files, facts. */
@@ -35,7 +36,8 @@ export class ProductPanel {
     private readonly events: PanelEvents,
   ) {
     state.subscribe((now, before) => {
-      if (now.point !== before.point || now.index !== before.index) this.series?.refresh();
+      const same = now.point === before.point && now.index === before.index && now.clearOnly === before.clearOnly;
+      if (!same) this.series?.refresh();
     });
   }
 
@@ -70,6 +72,7 @@ export class ProductPanel {
         h("p", { class: "card-badges" }, ...badges(product)),
         h("p", { class: "product-id" }, product.id),
         this.actions(product),
+        product.elsewhere === null ? null : awayNotice(product.elsewhere),
       ),
       this.sections(product, renders),
     );

@@ -7,6 +7,7 @@ import { encodeFilters } from "../permalink";
 import type { Results, Search } from "../search";
 import type { Sort, State, Store } from "../state";
 import { t } from "../strings";
+import { awayNotice } from "./away";
 
 /** What the list tells the rest of the page. */
 export interface ResultsEvents {
@@ -23,6 +24,7 @@ export class ResultsView {
   private readonly count = h("p", { class: "count", role: "status" });
   private readonly sort = sortControl();
   private readonly tools = h("div", { class: "results-tools" });
+  private readonly away = h("div", {});
   private readonly foot = h("div", { class: "results-foot" });
   private cards = new Map<string, HTMLButtonElement>();
 
@@ -43,6 +45,7 @@ export class ResultsView {
         this.sort,
       ),
       this.tools,
+      this.away,
       this.list,
       this.foot,
     );
@@ -77,9 +80,16 @@ export class ResultsView {
       : now.status === "error" ? ""
       : t.results.count(now.products.length, now.matched);
     if (now.products !== before?.products) this.showCards(now, before);
+    this.showAway(now.products);
     if (now.status === "loading" && now.products.length === 0) fill(this.list, ...skeletons());
     fill(this.foot, this.footOf(now));
     this.showTools();
+  }
+
+  /** Say it when the pictures of products cannot be shown here. */
+  private showAway(products: readonly Product[]): void {
+    const origin = products.find(({ elsewhere }) => elsewhere !== null)?.elsewhere ?? null;
+    fill(this.away, origin === null ? null : awayNotice(origin));
   }
 
   /** What can be done with the whole list. */

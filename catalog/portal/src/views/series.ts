@@ -4,14 +4,12 @@ import { field, fill, h, icon, on } from "../dom";
 import { saveBlob } from "../exports";
 import { formatDate, formatLat, formatLon, formatNumber } from "../format";
 import { isAbort } from "../http";
-import { readProduct, type Product } from "../product";
-import { tileBody } from "../stac/query";
-import type { Index, Point, State, Store } from "../state";
+import type { Product } from "../product";
+import type { Index, ItemRef, Point, State, Store } from "../state";
 import { t } from "../strings";
-import { ndvi, readSeries, seriesCsv, type Sample } from "../tools/series";
+import { readSeries, seriesCsv, type Sample, type Series } from "../tools/series";
 
-/** Most products of one series: a reading each, so that a long archive does not tire the tiler. */
-const MOST = 120;
+const NOTHING: Series = { samples: [], cut: false };
 
 /** Time series of the tile of a product at a point: choice of the point, chart, table, file. */
 export class SeriesView {
@@ -22,7 +20,7 @@ export class SeriesView {
   private readonly status = h("p", { class: "note", role: "status" });
   private readonly drawn = h("div", {});
   private readonly radios: HTMLElement;
-  private samples: readonly Sample[] = [];
+  private series = NOTHING;
   private running = new AbortController();
   private shownFor = "";
 
@@ -30,7 +28,7 @@ export class SeriesView {
     private readonly catalog: Catalog,
     private readonly state: Store<State>,
     private readonly product: Product,
-    private readonly open: (product: Product) => void,
+    private readonly open: (product: ItemRef) => void,
   ) {
     this.radios = this.indexChoice();
     const show = h("button", { type: "submit", class: "button small" }, t.series.show);
@@ -40,7 +38,7 @@ export class SeriesView {
       const point = { lon: this.lon.valueAsNumber, lat: this.lat.valueAsNumber };
       if (Number.isFinite(point.lon + point.lat)) this.state.set({ point });
     });
-    on(this.clearOnly, "change", () => this.draw());
+    on(this.clearOnly, "change", () => this.state.set({ clearOnly: this.clearOnly.checked }));
     this.element = h(
       "div",
       { class: "series" },
@@ -76,13 +74,9 @@ export class SeriesView {
     fill(this.drawn);
     this.status.textContent = t.site.loading;
     try {
-      const items = await this.catalog.client.all(tileBody(this.product.tile, "", MOST), MOST, signal);
-      const products = items.map(readProduct).filter(({ deprecated }) => !deprecated);
-      const told = (done: number): void => {
-        this.status.textContent = t.series.reading(done, products.length);
-      };
-      this.samples = await readSeries(this.catalog.config.tiles, products, point, told, signal);
-      this.draw();
+      const collections = await this.catalog.collections();
+      this.series = await readSeries(this.catalog.config.tiles, collections, this.product.tile, point, signal);
+      if (!signal.aborted) this.draw();
     } catch (error) {
       if (isAbort(error)) return;
       this.shownFor = "";
@@ -91,16 +85,19 @@ export class SeriesView {
   }
 
   private draw(): void {
-    const { index, point } = this.state.get();
-    const clear = this.samples.filter((sample) => sample.clear);
-    const shown = this.clearOnly.checked ? clear : this.samples;
-    this.status.textContent = this.samples.length === 0 ? t.series.none : t.series.summary(clear.length, this.samples.length);
+    const { index, point, clearOnly } = this.state.get();
+    this.clearOnly.checked = clearOnly;
+    const { samples, cut } = this.series;
+    const clear = samples.filter((sample) => sample.clear);
+    const shown = clearOnly ? clear : samples;
+    const words = samples.length === 0 ? t.series.none : t.series.summary(clear.length, samples.length);
+    this.status.textContent = cut ? `${words} ${t.series.cut}` : words;
     if (shown.length === 0 || !point) return fill(this.drawn);
     const chart = seriesChart(shown, index, `${formatLat(point.lat)}, ${formatLon(point.lon)}`);
     on(chart, "click", (event) => {
       const id = (event.target as Element).closest<SVGElement>("[data-id]")?.dataset["id"];
-      const sample = shown.find(({ product }) => product.id === id);
-      if (sample) this.open(sample.product);
+      const sample = shown.find((one) => one.id === id);
+      if (sample) this.open(sample);
     });
     fill(this.drawn, chart, this.csvButton(), this.table(shown));
   }
@@ -108,16 +105,16 @@ export class SeriesView {
   private csvButton(): HTMLElement {
     const button = h("button", { type: "button", class: "button small" }, icon("download"), t.series.csv);
     return on(button, "click", () => {
-      saveBlob(new Blob([seriesCsv(this.samples)], { type: "text/csv" }), `${this.product.tile}.csv`);
+      saveBlob(new Blob([seriesCsv(this.series.samples)], { type: "text/csv" }), `${this.product.tile}.csv`);
     });
   }
 
   private table(samples: readonly Sample[]): HTMLElement {
     const rows = samples.toReversed().map((sample) => {
-      const date = formatDate(sample.product.time);
+      const date = formatDate(sample.time);
       const button = h("button", { type: "button", class: "link", "aria-label": t.series.open(date) }, date);
-      on(button, "click", () => this.open(sample.product));
-      const values = [ndvi(sample), sample.bands[2], sample.bands[3]].map((value) => h("td", {}, formatNumber(value, 3)));
+      on(button, "click", () => this.open(sample));
+      const values = [sample.ndvi, sample.bands.red, sample.bands.nir].map((value) => h("td", {}, Number.isNaN(value) ? "–" : formatNumber(value, 3)));
       return h("tr", {}, h("th", { scope: "row" }, button), ...values, h("td", {}, sample.className));
     });
     const head = [t.series.date, "NDVI", t.bands["red"] ?? "", t.bands["nir"] ?? "", t.series.class];
