@@ -15,10 +15,13 @@ from infra.roles import Dsns
 class InfraSettings(BaseSettings):
     """Where the platform keeps its things and where it answers.
 
-    Environment names carry the prefix ``GFARD_``, e.g. ``GFARD_DATA`` or ``GFARD_PORT``.
+    Environment names carry the prefix ``GFARD_``, e.g. ``GFARD_DATA`` or ``GFARD_PORT``; an empty
+    value is as none, because a file of Compose hands on what nobody has set as that.
     """
 
-    model_config = SettingsConfigDict(env_prefix="GFARD_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="GFARD_", env_ignore_empty=True, extra="forbid", frozen=True
+    )
 
     data: Path = Field(
         default=Path("gfard-data"), description="folder of database, store and scratch"

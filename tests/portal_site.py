@@ -119,21 +119,21 @@ def write_files(folder: Path, number: int) -> list[AssetFile]:
     return [*files, describe_file("thumbnail", picture)]
 
 
-def fill_store(store: FolderStore) -> None:
-    """Put every product into the store, as the pipeline does."""
-    for number in range(COUNT):
+def fill_store(store: FolderStore, count: int) -> None:
+    """Put the first products into the store, as the pipeline does."""
+    for number in range(count):
         with store.draft(item_id(number)) as draft:
             files = write_files(draft.folder, number)
             draft.commit(build_item(product_facts(number), files))
 
 
 @contextmanager
-def served_site(folder: Path, dsns: Dsns) -> Iterator[str]:
-    """Publish the products and serve the whole platform from a thread; gives its address."""
+def served_site(folder: Path, dsns: Dsns, count: int = COUNT) -> Iterator[str]:
+    """Publish some products and serve the whole platform from a thread; gives its address."""
     get_stac_item.cache_clear()  # another site of this process had items of the same names
     settings = InfraSettings(data=folder)
     store = FolderStore(Path(settings.store))
-    fill_store(store)
+    fill_store(store, count)
     with listen("127.0.0.1", 0) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         publish(store, dsns.ingest_dsn, address)
