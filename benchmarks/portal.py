@@ -21,7 +21,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.catalog import made_items
+from benchmarks.rows.archive import made_items
 from benchmarks.rows.row import Row, at_most, show
 from catalog.load import load
 from infra.postgres import Cluster

@@ -37,6 +37,11 @@ _COLUMNS = sql.SQL("(id, collection, datetime, end_datetime, geometry, content)"
 
 _OWN_COLUMNS = frozenset({"id", "collection", "datetime", "geometry"})
 """Properties that pgSTAC keeps in columns and describes itself."""
+_INDEXED = (
+    "accuracy:geometric_rmse", "eo:cloud_cover", "grid:code", "instruments", "platform",
+    "product:quality_status",
+)  # fmt: skip
+"""Properties that people search by. An index also tells the planner how often a value occurs."""
 
 Progress = Callable[[int], None]
 """Called with the number of items read so far."""
@@ -182,13 +187,22 @@ def load(
 
 
 def _declare_queryables(connection: psycopg.Connection[Any]) -> None:
-    """Tell pgSTAC the types of the properties; a quarter of a second unless it knows them."""
+    """Tell pgSTAC the types of the properties and which to index, unless it knows them."""
     wanted = queryables()
-    row = connection.execute("SELECT get_queryables(NULL::text[]) -> 'properties'").fetchone()
-    known = (row and row[0]) or {}
+    row = connection.execute(
+        "SELECT get_queryables(NULL::text[]) -> 'properties',"
+        " array(SELECT name FROM queryables WHERE property_index_type IS NOT NULL)"
+    ).fetchone()
+    assert row is not None
+    known, indexed = row[0] or {}, row[1]
     missing = wanted["properties"].keys() - _OWN_COLUMNS
-    if any(known.get(name) != wanted["properties"][name] for name in missing):
-        connection.execute("SELECT upsert_queryables(%s::jsonb)", [orjson.dumps(wanted).decode()])
+    if set(indexed) != set(_INDEXED) or any(
+        known.get(name) != wanted["properties"][name] for name in missing
+    ):
+        document = orjson.dumps(wanted).decode()
+        connection.execute(
+            "SELECT upsert_queryables(%s::jsonb, NULL, %s)", [document, list(_INDEXED)]
+        )
 
 
 def _compress_quickly(connection: psycopg.Connection[Any]) -> None:

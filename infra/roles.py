@@ -22,7 +22,7 @@ READ_LOGIN = "gfard_read"
 INGEST_LOGIN = "gfard_ingest"
 COUNTERS_LOGIN = "gfard_counters"
 
-_TABLE_FILES = ("changes.sql", "counters.sql")
+_TABLE_FILES = ("changes.sql", "counters.sql", "search.sql")
 _TABLES_VERSION = "SELECT obj_description(to_regnamespace('gfard'), 'pg_namespace')"
 
 _LOGGER = logging.getLogger(__name__)

@@ -183,7 +183,7 @@ async def counted(
         )
     body = prepare(search).body.decode()
     async with request.app.state.get_connection(request, "r") as connection:
-        where = await connection.fetchval("SELECT stac_search_to_where($1::text::jsonb)", body)
+        where = await connection.fetchval("SELECT gfard.condition($1::text::jsonb)", body)
         if "datetime_frequency" in names and interval is None:
             interval = await _interval(connection, where)
         return [await _aggregation(connection, name, where, interval or "year") for name in names]

@@ -21,7 +21,7 @@ WITH asked AS (
 ), planned AS MATERIALIZED (
     SELECT
         concat_ws(
-            ' AND ', stac_search_to_where(search),
+            ' AND ', gfard.condition(search),
             CASE WHEN prev IS NOT NULL
                 THEN get_token_filter(search -> 'sortby', item, prev, FALSE, names) END
         ) AS condition,
@@ -35,7 +35,7 @@ FROM planned, LATERAL search_rows(condition, sorting, NULL, $2) AS found
 _COUNT = """
 SELECT coalesce(counted.total_count, counted.estimated_count)
 FROM (SELECT $1::text::jsonb AS search) AS given,
-    LATERAL where_stats(stac_search_to_where(search), FALSE, '{"context": "auto"}') AS counted
+    LATERAL where_stats(gfard.condition(search), FALSE, '{"context": "auto"}') AS counted
 """
 
 
