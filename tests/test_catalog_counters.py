@@ -47,6 +47,9 @@ def _scope(path: str, method: str = "GET", **headers: str) -> Scope:
         (PAGE, Kind.VIEW, ""),
         (f"{DRAWN}/tiles/WebMercatorQuad/9/3/4", Kind.VIEW, ""),
         (f"{DRAWN}/preview.webp", Kind.VIEW, ""),
+        (f"{DRAWN}/preview/300x200.png", Kind.VIEW, ""),
+        (f"{DRAWN}/bbox/1,44,2,45.webp", Kind.VIEW, ""),
+        (PAGE.replace("/stac/", "/stac/1.0/"), Kind.VIEW, ""),
     ],
 )
 def test_items_are_viewed_and_their_files_downloaded(path: str, kind: Kind, asset: str) -> None:
@@ -62,6 +65,10 @@ def test_items_are_viewed_and_their_files_downloaded(path: str, kind: Kind, asse
         _scope("/"),
         _scope("/stac/search"),
         _scope(f"{DRAWN}/point/1,45"),
+        _scope(f"{DRAWN}/statistics"),
+        _scope(f"{DRAWN}/WebMercatorQuad/tilejson.json"),
+        _scope(f"{PAGE}/bands/red.vrt"),
+        _scope(PAGE.replace("/stac/", "/stac/2.0/")),
         _scope(FILE.replace("SR.tiff", "thumbnail.webp")),
         _scope(FILE.replace(f"{ITEM}.SR", "other.SR")),
         _scope(FILE, "HEAD"),

@@ -1,8 +1,9 @@
 """Counters of views and downloads that are honest, and the endpoint that shows them.
 
-A view is an item asked for through the API or drawn by the tiler; a download is a data file sent
-whole. Each counts once per client, item (and asset) and UTC day. Not counted: parts of files, as
-COG readers and resuming downloads ask for; what was refused; and robots.
+A view is an item asked for through the API, in either version of STAC, or a picture of it drawn by
+the tiler (tile, preview or crop, not numbers); a download is a data file sent whole. Each counts
+once per client, item (and asset) and UTC day. Not counted: parts of files, as COG readers and
+resuming downloads ask for; what was refused; and robots.
 
 A client is known by a digest of its address and program. The digest leaves memory only for the
 database, which salts it anew each day and forgets the salt (``catalog/data/counters.sql``), so
@@ -43,7 +44,8 @@ _CONNECT_S = 5
 
 _ITEM = r"collections/(?P<collection>[^/]{1,64})/items/(?P<item>[^/]{1,64})"
 _VIEW = re.compile(
-    rf"/(?:stac/{_ITEM}|tiles/{_ITEM.replace('P<', 'P<t_')}/(?:tiles/.+|preview(?:\.\w+)?))"
+    rf"/(?:stac/(?:1\.0/)?{_ITEM}"
+    rf"|tiles/{_ITEM.replace('P<', 'P<t_')}/(?:(?:tiles|bbox|preview)/.+|preview(?:\.\w+)?))"
 )
 _DOWNLOAD = re.compile(
     r"/data/(?P<collection>[^/]{1,64})/(?:[^/]+/)+(?P<item>[^/]{1,64})/"
