@@ -21,7 +21,7 @@ from psycopg import sql
 from pypgstac.db import PgstacDB
 from pypgstac.load import Loader, Methods, chunked_iterable
 
-from catalog.changes import Journal, Kind, Note, Row, withdraw
+from catalog.changes import Journal, Kind, Note, Row, withdraw, withdrawn
 from catalog.collections import collections, queryables
 from catalog.database import session
 from catalog.product import COLLECTIONS, ItemId
@@ -73,8 +73,8 @@ def publish(
     """Bring every complete item of a store into the catalogue, with its collection.
 
     Of several versions of a product the one made last is current; the others become deprecated.
-    Items that were withdrawn stay away, and those that the store hides leave the catalogue for the
-    reason that the store names; what another store holds stays.
+    Items that were withdrawn stay away and replace nothing. Those that the store hides leave the
+    catalogue for the reason that the store names; what another store holds stays.
 
     Parameters
     ----------
@@ -102,9 +102,11 @@ def publish(
     """
     counts: Counter[str] = Counter()
     shown = set()
+    with session(dsn) as connection:
+        away = withdrawn(connection)
 
     def documents() -> Iterator[dict[str, Any]]:
-        for version in versions(store.items()):
+        for version in versions(store.items(), away):
             shown.add(str(version.stored.id))
             yield published_version(version, public_url)
             counts[version.stored.collection] += 1

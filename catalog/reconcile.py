@@ -71,11 +71,10 @@ def compare(
     stored = set()
     with session(dsn) as connection:
         away = withdrawn(connection)
-        for count, version in enumerate(versions(store.items()), start=1):
+        for count, version in enumerate(versions(store.items(), away), start=1):
             item = published_version(version, public_url)
             stored.add(item["id"])
-            if item["id"] not in away:
-                findings += _compare_item(connection, version.stored, item)
+            findings += _compare_item(connection, version.stored, item)
             if progress is not None:
                 progress(count)
         for name, collection in connection.execute("SELECT id, collection FROM items ORDER BY id"):

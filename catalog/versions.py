@@ -4,7 +4,7 @@ Products of one tile of one scene differ in their processing version alone, and 
 is current. The older ones stay where they are, marked as deprecated, each linked to its neighbours.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -30,15 +30,18 @@ class Version:
         return self.successor is None
 
 
-def versions(items: Iterable[StoredItem]) -> Iterator[Version]:
+def versions(items: Iterable[StoredItem], withdrawn: Container[str] = ()) -> Iterator[Version]:
     """Yield items with their place among their versions, which follow each other in a store.
 
     Parameters
     ----------
     items
         In the order of their names, as a store yields them.
+    withdrawn
+        Ids of items that count for nothing, and are left out.
     """
-    for _, group in groupby(items, key=_scene_tile):
+    held = (stored for stored in items if str(stored.id) not in withdrawn)
+    for _, group in groupby(held, key=_scene_tile):
         line = sorted(group, key=lambda stored: (_made(stored), stored.id.version))
         ids = [None, *(stored.id for stored in line), None]
         around = zip(ids, ids[2:], strict=False)

@@ -26,4 +26,4 @@ def withdraw(
             say(f"{item}: `gfard publish` brings it back")
         else:
             changes.withdraw(ingest_dsn(dsns), item, reason)
-            say(f"{item}: withdrawn")
+            say(f"{item}: withdrawn; if it replaced another, `gfard publish` brings that one back")

@@ -1,17 +1,18 @@
 """Store and catalogue are compared both ways, and brought together again."""
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from catalog.changes import restore, withdraw
 from catalog.folder import FolderStore
 from catalog.load import publish
 from catalog.reconcile import compare, repair
 from infra.roles import Dsns
-from tests.catalog_products import facts, store_product
+from tests.catalog_products import changed, facts, store_product
 
 URL = "http://ard.example.org"
 ONE = facts(version="RECON1")
@@ -102,3 +103,28 @@ def test_an_item_that_the_store_hides_leaves_the_catalogue_for_the_same_reason(
     publish(store, postgres.ingest_dsn, URL)
     assert store.why_hidden(TWO.id) is None
     assert _codes(store, postgres) == []
+
+
+def test_a_withdrawn_product_replaces_nothing(store: FolderStore, postgres: Dsns) -> None:
+    again = changed(facts(version="RECON2"), {"created": ONE.created + timedelta(days=1)})
+    store_product(store, again)
+    publish(store, postgres.ingest_dsn, URL)
+    assert _deprecated(postgres, str(ONE.id))
+    withdraw(postgres.ingest_dsn, str(again.id), "wrong aerosol")
+    (finding,) = compare(store, postgres.ingest_dsn, URL)  # the one before it is still hidden
+    assert finding.code == "catalogue-differs"
+    assert str(ONE.id) in finding.path
+    assert publish(store, postgres.ingest_dsn, URL).total == 2
+    assert not _deprecated(postgres, str(ONE.id))
+    assert _codes(store, postgres) == []
+    restore(postgres.ingest_dsn, str(again.id), "it was right")
+    publish(store, postgres.ingest_dsn, URL)
+    assert _deprecated(postgres, str(ONE.id))
+    assert _codes(store, postgres) == []
+
+
+def _deprecated(postgres: Dsns, item: str) -> bool:
+    with psycopg.connect(postgres.read_dsn, options="-c search_path=pgstac,public") as connection:
+        row = connection.execute("SELECT get_item(%s, 'gf1-wfv-ard')", [item]).fetchone()
+    assert row is not None
+    return bool(row[0]["properties"]["deprecated"])
