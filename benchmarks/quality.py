@@ -28,7 +28,7 @@ from processing.quality.accuracy import Confusion
 from processing.quality.cloudbase import Rays
 from processing.quality.mask import look, tile_mask
 from processing.quality.qa import mask_and_qa
-from processing.quality.shadows import Ground, shadow_probability
+from processing.quality.shadows import Ground, find_shadow
 from processing.sensors import camera
 from tests.cloud_scenes import SWATH_DEG, CloudScene, cloud_scene
 
@@ -89,8 +89,7 @@ def geometric_shadow(scene: CloudScene, rays: Rays) -> NDArray[np.bool_]:
     flat, nowhere = rules.is_flat(scene.heights, scene.grid.resolution), np.zeros_like(scene.cloud)
     water, deep = rules.is_water(scene.toa, flat), rules.is_deep_water(scene.toa, flat)
     ground = Ground(scene.toa[3], ~nowhere, scene.cloud, nowhere, water, deep, nowhere)
-    probability = shadow_probability(np.zeros(flat.shape, np.float32), ground, rays)
-    return np.asarray((probability > 0.5) & ~scene.cloud)
+    return np.asarray((find_shadow(None, ground, rays).probability > 0.5) & ~scene.cloud)
 
 
 def water_rows() -> Iterator[Row]:

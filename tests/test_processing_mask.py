@@ -128,6 +128,20 @@ def test_a_tile_follows_the_scene_in_any_window() -> None:
         assert _share(mask, parts[name][at], wanted) > 0.85
 
 
+def test_a_cloud_of_the_next_tile_casts_its_shadow_into_this_one() -> None:
+    """The whole scene is looked at before any tile is cut from it."""
+    toa, parts = _drawn()
+    found = _look(toa)
+    rows = np.nonzero(parts["cloud"])[0]
+    frame = LOOK.window(0, 0, int(rows.min()), LOOK.cols)
+    shadow = parts["shadow"][: frame.rows]
+    assert shadow.sum() > 500
+    encoded = np.rint(np.nan_to_num(toa[:, : frame.rows]) * 1e4).astype(np.uint16)
+    mask = tile_mask(found, encoded, frame)
+    assert not (mask == MaskClass.CLOUD).any()
+    assert _share(mask, shadow, MaskClass.CLOUD_SHADOW) > 0.85
+
+
 def test_ground_hidden_by_relief_is_told_from_cloud_shadow() -> None:
     toa, _ = _drawn()
     nowhere = np.zeros(LOOK.shape, np.bool_)

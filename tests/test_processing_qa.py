@@ -117,3 +117,15 @@ def test_beyond_the_look_the_tests_are_incomplete() -> None:
     qa = _qa(_quality(cloud=cloud), _toa())
     assert (_read(qa[:, :38], "incomplete") == 0).all()
     assert (_read(qa[:, 42:], "incomplete") == 1).all()
+
+
+def test_shadow_of_a_cloud_that_nobody_saw_is_not_tested_in_full() -> None:
+    shadow = np.zeros(LOOK.shape, np.float32)
+    shadow[:20] = 0.6
+    context = np.full(LOOK.shape, Context.UNSEEN_CLOUD, np.uint8)
+    context[:, :20] = 0
+    qa = _qa(_quality(shadow=shadow, context=context), _toa())
+    assert (_read(qa[:38], "cloud_shadow") == 1).all()
+    assert (_read(qa[:38, 42:], "incomplete") == 1).all()
+    assert (_read(qa[:, :38], "incomplete") == 0).all()
+    assert (_read(qa[42:], "incomplete") == 0).all()

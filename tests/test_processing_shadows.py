@@ -8,7 +8,8 @@ import pytest
 from processing.quality.cloudbase import Rays, cloud_bases
 from processing.quality.darkness import light_loss, share_lost
 from processing.quality.rules import is_deep_water, is_flat, is_water
-from processing.quality.shadows import Ground, Shadows, match_shadows, shadow_probability
+from processing.quality.shadowcast import Shadows, match_shadows
+from processing.quality.shadows import Ground, find_shadow
 from processing.simulate.clouds import CloudLayer
 from tests.cloud_scenes import LOOK_M, CloudScene, cloud_scene
 
@@ -117,8 +118,8 @@ def _ground(scene: CloudScene, **parts: np.ndarray) -> Ground:
 
 
 def _shadow(scene: CloudScene, rays: Rays, **parts: np.ndarray) -> np.ndarray:
-    nothing = np.zeros(scene.cloud.shape, np.float32)
-    return (shadow_probability(nothing, _ground(scene, **parts), rays) > 0.5) & ~scene.cloud
+    found = find_shadow(None, _ground(scene, **parts), rays)
+    return (found.probability > 0.5) & ~scene.cloud
 
 
 def test_layers_over_a_landscape_are_told_apart(simulated: CloudScene) -> None:
@@ -135,8 +136,8 @@ def test_shadow_of_relief_is_left_to_it(simulated: CloudScene) -> None:
     assert not found[:, :100].any()
     assert found[:, 100:].any()
     told = np.ones(dim.shape, np.float32)
-    seen = shadow_probability(told, _ground(simulated, dim=dim), simulated.rays)
-    assert (seen[dim] == 0).all()
+    seen = find_shadow(told, _ground(simulated, dim=dim), simulated.rays)
+    assert (seen.probability[dim] < 0.01).all()
 
 
 def test_soil_in_shadow_is_no_pond_and_a_lake_is_no_shadow() -> None:
@@ -145,7 +146,7 @@ def test_soil_in_shadow_is_no_pond_and_a_lake_is_no_shadow() -> None:
     pond = shadow & _disc(*np.argwhere(shadow).mean(axis=0), 12)
     water = lake | pond
     ground = Ground(nir, ~nowhere, cloud, nowhere, water, water, nowhere)
-    found = shadow_probability(np.zeros(SHAPE, np.float32), ground, _rays()) > 0.5
+    found = find_shadow(None, ground, _rays()).probability > 0.5
     assert found[pond].mean() > 0.95
     assert not found[lake].any()
 
@@ -153,14 +154,59 @@ def test_soil_in_shadow_is_no_pond_and_a_lake_is_no_shadow() -> None:
 def test_reach_covers_true_shadows_and_spares_the_sunny_side() -> None:
     cloud, shadow, nir = _scene()
     found = _match(cloud, _lost(nir, cloud), _rays())
-    assert (found.reachable & shadow).sum() > 0.99 * shadow.sum()
+    assert (found.in_reach & shadow).sum() > 0.99 * shadow.sum()
     # Shadows fall to the north-west of these clouds: the south-east corner is out of their reach,
     # yet a cloud beyond the southern or eastern edge could reach it.
     alone = np.zeros(SHAPE, bool)
     alone[40:60, 40:60] = True
-    inner = _match(alone, _lost(nir, cloud), _rays()).reachable
-    assert inner[10, 30]
-    assert inner[-1, -1]
+    inner = _match(alone, _lost(nir, cloud), _rays())
+    assert inner.in_reach[10, 55]
+    assert inner.beyond[-1, -1]
+    assert not (inner.in_reach & inner.beyond).any()
+
+
+def _cut_above_a_cloud() -> tuple[np.ndarray, np.ndarray, Ground]:
+    """The drawn scene without its lowest cloud, whose shadow is seen; and woods below the edge."""
+    cloud, shadow, nir = _scene()
+    row, _, radius, base = CLOUDS[1]
+    rows = slice(0, int(row + _away(VIEW, base)[0] - radius))
+    woods = _disc(rows.stop - 30, 60, 14)[rows] | _disc(rows.stop - 30, 330, 14)[rows]
+    nir[rows][woods] = 0.19
+    nowhere = np.zeros_like(woods)
+    parts = (nir[rows], ~nowhere, cloud[rows], nowhere, nowhere, nowhere, nowhere)
+    lowest = shadow[rows].copy()
+    lowest[: rows.stop - 60] = False
+    return lowest, woods, Ground(*parts)
+
+
+def test_the_shadow_of_a_cloud_beyond_the_edge_is_found_by_its_darkness() -> None:
+    lowest, woods, ground = _cut_above_a_cloud()
+    assert lowest.sum() > 1000
+    assert not ground.cloud[-60:, :300].any()
+    found = find_shadow(None, ground, _rays())
+    assert (found.probability[lowest] > 0.5).mean() > 0.9
+    assert found.unseen_cloud[lowest].mean() > 0.9
+    assert not (found.probability[woods] > 0.5).any()
+
+
+def test_woods_of_a_clear_scene_are_no_shadow_whatever_a_network_says() -> None:
+    """And dark ground is, with the same words of the network, where clouds are about."""
+    _, woods, ground = _cut_above_a_cloud()
+    told = np.where(woods, np.float32(0.999), np.float32(0.01))
+    clear = replace(ground, cloud=np.zeros_like(woods))
+    assert not (find_shadow(told, clear, _rays()).probability > 0.5).any()
+    assert (find_shadow(told, ground, _rays()).probability[woods] > 0.5).mean() > 0.9
+
+
+def test_a_network_cannot_deny_what_is_as_dark_as_shadow_where_one_must_fall() -> None:
+    cloud, shadow, nir = _scene()
+    nowhere = np.zeros(SHAPE, bool)
+    ground = Ground(nir, ~nowhere, cloud, nowhere, nowhere, nowhere, nowhere)
+    denied = np.full(SHAPE, 1e-4, np.float32)
+    found = find_shadow(denied, ground, _rays()).probability > 0.5
+    producer, user = _accuracy(found & ~cloud, shadow)
+    assert producer > 0.85
+    assert user > 0.95
 
 
 def test_without_clouds_nothing_is_matched() -> None:

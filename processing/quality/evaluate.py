@@ -1,8 +1,8 @@
 """How well masks agree with labels: the parts of the mask, alone and together, on chips.
 
 Each backend takes the road of a tile: one look at about 30 m, from which the mask is made at the
-pixels of the chip, on which it is judged. Sun, view, season and heights of a chip are unknown:
-any flat ground may carry water and snow, and no shadow is confirmed by geometry.
+pixels of the chip, on which it is judged. Season and heights of a chip are unknown: any flat ground
+may carry water and snow. Sun and view are unknown too: where shadows fall is read off the chip.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +17,7 @@ from catalog.product import REFLECTANCE_SCALE, MaskClass
 from processing.geometry.field import GroundField, averaged
 from processing.quality.accuracy import IGNORED, Confusion, boundary_f
 from processing.quality.chips import BANDS, Chip
+from processing.quality.direction import rays_of_image
 from processing.quality.edges import USUAL, Edges
 from processing.quality.mask import Context, SceneQuality, classify, tile_mask
 from processing.quality.network import Level, MaskModel, see
@@ -191,7 +192,8 @@ def _fused(
     found = see(model, image, BANDS, looked_at, level=chip.level) if model else None
     anywhere = np.ones(image.shape[1:], np.bool_)
     chance = np.full(anywhere.shape, way.snow_chance, np.float32)
-    seen = classify(image, anywhere, chance, None, found, level=chip.level)
+    rays = rays_of_image(found, looked_at.resolution) if found else None
+    seen = classify(image, anywhere, chance, rays, found, level=chip.level)
     context = Context.FLAT | (Context.CAN_SNOW if way.snow_chance >= POSSIBLE else Context(0))
     quality = SceneQuality(
         looked_at,

@@ -35,7 +35,7 @@ SURELY_CLEAR = 0.05
 """Probability of cloud below which a pixel tells the haze of clear ground."""
 TOLD = 0.02
 """Share of such pixels around that weighs as much as what is usual."""
-SR_RIMS = 3.0
+SR_RIMS = 5.0
 """Log-odds added to what a network sees of cloud in surface reflectance: it misses their rims."""
 SNOW_DOUBT = 3.0
 """The network's log-odds of cloud at which white is as likely cloud as snow."""

@@ -25,13 +25,11 @@ from processing.quality.edges import USUAL, Edges, sharpened, widened
 from processing.quality.fusion import cloud_odds
 from processing.quality.models import load_model
 from processing.quality.network import Level, MaskModel, Probabilities, Progress, see
-from processing.quality.shadows import Ground, grown, shadow_probability
+from processing.quality.shadows import Ground, find_shadow, grown
 from processing.sensors import Camera
 
 ANGLE_CELL = 16
 """Pixels of the look grid along one side of a cell of angles."""
-SHADOW_ODDS = 1.2
-"""The network's odds of shadow must exceed this: it finds shadow too readily."""
 ADJACENT_M = 300.0
 """Distance to a cloud up to which a pixel is flagged as adjacent."""
 STRIP_ROWS = 512
@@ -46,6 +44,7 @@ class Context(IntFlag):
     CLOUD_ADJACENT = 4
     TERRAIN_SHADOW = 8
     TERRAIN_OCCLUSION = 16
+    UNSEEN_CLOUD = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ def look(
         seen.cloud,
         seen.shadow,
         seen.classes,
-        _context(flat, snow_chance >= snow.POSSIBLE, near, hidden),
+        _context(flat, snow_chance >= snow.POSSIBLE, near, seen.unseen_cloud, hidden),
         cloud_shadow_percent(seen.classes),
         chosen.card.name if chosen else "rules",
         chosen.card.version if chosen else "1",
@@ -196,12 +195,14 @@ def cloud_shadow_percent(classes: NDArray[np.uint8]) -> float:
 class Classified:
     """Probabilities of cloud and shadow, float32, NaN = no data, and the classes, uint8.
 
-    All (rows, cols); ``classes`` holds ``MaskClass``.
+    All (rows, cols); ``classes`` holds ``MaskClass``, ``unseen_cloud`` (bool) is ground that only
+    a cloud beyond the edge of the image, or one that was missed, can shade.
     """
 
     cloud: NDArray[np.float32]
     shadow: NDArray[np.float32]
     classes: NDArray[np.uint8]
+    unseen_cloud: NDArray[np.bool_]
 
 
 def classify(
@@ -226,8 +227,7 @@ def classify(
     snow_chance
         Chance of snow on the ground, 0-1, (rows, cols) float32.
     rays
-        Displacement of shadows; None where sun and view are unknown, then any dark ground may
-        be shadow and none is added.
+        Displacement of shadows; None where sun and view are unknown, then the network decides.
     found
         What the network sees; None works by rules and geometry alone.
     unsure
@@ -242,13 +242,14 @@ def classify(
     cloud = _probability(cloud_odds(toa, snow_chance, found, unsure, level))
     white = snow.white(toa) & (snow_chance >= snow.POSSIBLE)
     water = rules.is_water(toa, flat)
-    dark = np.zeros_like(toa[0]) if found is None else _shadow_chance(found)
     ground = Ground(
         toa[3], valid, cloud > 0.5, white, water, rules.is_deep_water(toa, flat),
         np.zeros_like(valid) if dim is None else dim,
     )  # fmt: skip
-    shadow = shadow_probability(dark, ground, rays)
-    return Classified(cloud, shadow, _compose(valid, cloud > 0.5, shadow > 0.5, white, water))
+    shadow = find_shadow(None if found is None else found.shadow, ground, rays)
+    chance = shadow.probability
+    classes = _compose(valid, cloud > 0.5, chance > 0.5, white, water)
+    return Classified(cloud, chance, classes, shadow.unseen_cloud)
 
 
 def _red_alone(saturated: NDArray[np.uint8], names: Sequence[str]) -> NDArray[np.bool_]:
@@ -279,12 +280,6 @@ def _snow_chance(
     return np.where(np.isnan(told), chance, told)
 
 
-def _shadow_chance(found: Probabilities) -> NDArray[np.float32]:
-    """Return the network's probability of shadow, less than it says."""
-    weighed = found.shadow / (found.shadow + np.float32(SHADOW_ODDS) * (1 - found.shadow))
-    return np.asarray(weighed, np.float32)
-
-
 def _probability(odds: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the probability (0-1) of log-odds, NaN kept."""
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), np.float32)
@@ -305,12 +300,14 @@ def _context(
     flat: NDArray[np.bool_],
     can_snow: NDArray[np.bool_],
     near: NDArray[np.bool_],
+    unseen_cloud: NDArray[np.bool_],
     hidden: HiddenGround | None,
 ) -> NDArray[np.uint8]:
     """Return the ``Context`` bits of each pixel."""
     bits = flat * np.uint8(Context.FLAT)
     bits |= can_snow * np.uint8(Context.CAN_SNOW)
     bits |= near * np.uint8(Context.CLOUD_ADJACENT)
+    bits |= unseen_cloud * np.uint8(Context.UNSEEN_CLOUD)
     if hidden is not None:
         bits |= hidden.shadow * np.uint8(Context.TERRAIN_SHADOW)
         bits |= hidden.occluded * np.uint8(Context.TERRAIN_OCCLUSION)

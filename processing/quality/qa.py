@@ -51,13 +51,15 @@ def mask_and_qa(
     mask, qa = np.empty(grid.shape, np.uint8), np.empty(grid.shape, np.uint16)
     for strip in strips(quality, toa, grid):
         rows = strip.rows
+        shadow = strip.shadow > 0.5
+        unseen_cloud = strip.context & Context.UNSEEN_CLOUD != 0
         mask[rows] = strip.classes
         values = {
             "cloud_confidence": sum(
                 ((strip.cloud >= step).view(np.uint8) for step in CONFIDENCE_STEPS),
                 np.zeros(strip.cloud.shape, np.uint8),
             ),
-            "cloud_shadow": strip.shadow > 0.5,
+            "cloud_shadow": shadow,
             "snow": strip.snow,
             "water": strip.water,
             "saturated": saturated[rows],
@@ -68,7 +70,9 @@ def mask_and_qa(
             "terrain_shadow": strip.context & Context.TERRAIN_SHADOW != 0,
             "terrain_occlusion": strip.context & Context.TERRAIN_OCCLUSION != 0,
             "cloud_adjacent": strip.context & Context.CLOUD_ADJACENT != 0,
-            "incomplete": ~np.isfinite(strip.cloud) | (not quality.network),
+            "incomplete": ~np.isfinite(strip.cloud)
+            | (shadow & unseen_cloud)
+            | (not quality.network),
         }
         qa[rows] = _pack(values, strip.valid)
     return mask, qa

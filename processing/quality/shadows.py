@@ -1,8 +1,9 @@
-"""Cloud shadows by geometry: where sun and view put the shadow of each cloud, and where they can.
+"""Cloud shadows: the word of a network, weighed against the geometry of sun, view and clouds.
 
-Each piece of cloud has its base from :mod:`processing.quality.cloudbase`, from which its shadow
-follows. Clouds beyond the edge of the image cast shadows into it too, which nothing can match:
-what is dark and lies where such a shadow could fall is left to the network's word.
+In log-odds, so that no single witness decides: the network speaks for or against shadow; the
+place where the shadow of a cloud must fall speaks for it, ground that no cloud can reach against,
+the more the fewer clouds there are. Shadows of clouds beyond the edge of the image are known by
+what they have in common with those inside: they are as dark.
 """
 
 from dataclasses import dataclass
@@ -11,20 +12,36 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from processing.quality.cloudbase import CloudBases, Rays, cloud_bases
+from processing.quality.cloudbase import Rays
 from processing.quality.darkness import DARKENING, light_loss, share_lost
+from processing.quality.shadowcast import Shadows, match_shadows
 
-MATCHED_SHADOW = 0.8
-"""Probability of shadow on dark ground where geometry puts the shadow of a cloud."""
+NETWORK_WEIGHT, NETWORK_LIMIT = 0.6, 5.0
+"""The network is surer than it is right: its log-odds count this much, and no more than these."""
+NETWORK_ODDS = 2.0
+"""The network's odds of shadow must exceed this: it finds shadow too readily."""
+NO_NETWORK = -0.8
+"""Log-odds of shadow on dark ground without a network."""
+CAST, CAST_DARK = 1.0, 3.5
+"""Log-odds for shadow where geometry puts the shadow of a cloud, and where that is as dark as the
+shadows of the scene: then no network can deny it."""
+OUT_OF_REACH = 2.0
+"""Log-odds against shadow where no cloud, seen or beyond the edge, can cast one."""
+LIKE_WATER = 0.5
+"""Log-odds against shadow on what looks like water away from where geometry puts shadows."""
+USUAL_COVER = 0.2
+"""Share of clouds at which a network expects shadows as often as they are."""
+LEAST_COVER = 1e-3
+"""Share of clouds that is thought possible where none is seen."""
+AS_DARK = 0.9
+"""Share of the light that shadows of the scene lack which ground as dark as they lacks."""
 GROWTH_PIXELS, GROWTH_LOST = 6, 0.25
-"""How far a matched shadow grows into ground that lacks this share of light: no cloud is as flat
-as the sheet that is displaced, and its thin edge casts a thin shadow."""
+"""How far a shadow grows into ground that lacks this share of light: no cloud is as flat as the
+sheet that is displaced, and its thin edge casts a thin shadow."""
 WATER_IN_SHADOW = 0.5
 """Share of what looks like one water that must lie in a matched shadow to be shadow itself."""
 MATCH_MARGIN = 3
 """Pixels around a matched shadow in which water may truly be shadow."""
-_REACH_RANGE = (0.5, 1.5)
-_REACH_GROWTH = 2
 _BLOCK = np.ones((3, 3), np.bool_)
 
 
@@ -45,47 +62,132 @@ class Ground:
     deep: NDArray[np.bool_]
     dim: NDArray[np.bool_]
 
+    @property
+    def land(self) -> NDArray[np.bool_]:
+        """Ground in sight on which darkness tells of shadow."""
+        return self.valid & ~(self.snow | self.water | self.dim | self.cloud)
 
-def shadow_probability(
-    found: NDArray[np.float32], ground: Ground, rays: Rays | None
-) -> NDArray[np.float32]:
-    """Return the probability of cloud shadow: what a network found, judged by geometry.
+    @property
+    def cover(self) -> float:
+        """Share of clouds among valid pixels, 0-1."""
+        return float(np.count_nonzero(self.cloud & self.valid) / max(self.valid.sum(), 1))
 
-    Shadow that no cloud can reach, or that is no darker than its surroundings, is dropped, and
-    so is what looks like water away from matched shadows. Where the shadow of a piece of cloud
-    must lie it is added, and dark ground that goes on from there. Ground in the shadow of relief
-    is left to that.
+
+@dataclass(frozen=True, slots=True)
+class ShadowFound:
+    """Probability of cloud shadow, and where its cloud is not seen, both (rows, cols).
+
+    ``probability`` is float32, 0-1, NaN = no data; ``unseen_cloud`` is bool, ground that only a
+    cloud which is not seen can darken.
+    """
+
+    probability: NDArray[np.float32]
+    unseen_cloud: NDArray[np.bool_]
+
+
+def find_shadow(
+    found: NDArray[np.float32] | None, ground: Ground, rays: Rays | None
+) -> ShadowFound:
+    """Find cloud shadow: what a network says, weighed against geometry.
+
+    Ground no darker than its surroundings is no shadow unless geometry alone puts one there;
+    ground in the shadow of relief is left to that, and deep water is water.
 
     Parameters
     ----------
     found
-        Probability of shadow by a network, float32 (rows, cols), 0 everywhere without one.
+        Probability of shadow by a network, float32 (rows, cols), NaN = no data; None without one.
     ground
         What shadows fall on.
     rays
-        Displacement of shadows; None where sun and view are unknown.
-
-    Returns
-    -------
-    ndarray of float32
-        (rows, cols), 0-1, NaN = no data.
+        Displacement of shadows; None where sun and view are unknown, then the network decides.
     """
-    land = ground.valid & ~(ground.snow | ground.water | ground.dim | ground.cloud)
-    loss = light_loss(ground.nir, land & (found < 0.2))
+    told = np.full(ground.nir.shape, NO_NETWORK, np.float32) if found is None else _told(found)
+    clear = ground.land if found is None else ground.land & (told < NO_NETWORK)
+    loss = light_loss(ground.nir, clear)
     dark = loss > DARKENING
-    shadow = np.where(dark & ~ground.dim, found, np.float32(0))
     if rays is None:
-        shadow[ground.deep] = 0
-    else:
-        lost = share_lost(ground.nir, loss)
-        told = land | ((found > 0.5) & ~ground.dim)
-        shadows = match_shadows(ground.cloud, lost, told, ground.valid, rays)
-        shaded = _mostly(ground.water, shadows.matched)
-        likely = ~ground.water | grown(shadows.matched, MATCH_MARGIN)
-        shadow[~(shadows.reachable & likely) | (ground.deep & ~shaded)] = 0
-        added = _completed(shadows.matched, dark, lost, land | (shaded & ~ground.cloud))
-        shadow[added] = np.maximum(shadow[added], np.float32(MATCHED_SHADOW))
-    return np.where(ground.valid, shadow, np.float32(np.nan))
+        never = ~dark | ground.dim | ground.deep
+        return _found(told, never, np.zeros_like(dark), ground)
+    lost = share_lost(ground.nir, loss)
+    sight = ground.land | ((told > 0) & ~ground.dim)
+    shadows = match_shadows(ground.cloud, lost, sight, ground.valid, rays)
+    shaded = _mostly(ground.water, shadows.matched)
+    onto = ground.land | (shaded & ~ground.cloud)
+    as_dark = _as_dark(lost, shadows.matched & onto & dark)
+    cast = _cast_on(shadows, onto, as_dark)
+    cast = _completed(cast, dark, lost, onto) if found is None else cast & dark
+    odds = told + _by_geometry(shadows, cast, as_dark, ground)
+    never = ~(dark | cast) | ground.dim | (ground.deep & ~shaded)
+    return _found(odds, never, ~shadows.in_reach, ground)
+
+
+def _found(
+    odds: NDArray[np.float32],
+    never: NDArray[np.bool_],
+    unseen_cloud: NDArray[np.bool_],
+    ground: Ground,
+) -> ShadowFound:
+    """Return log-odds as probabilities, none where shadow can ``never`` be."""
+    chance = np.where(never, np.float32(0), 1 / (1 + np.exp(-odds)))
+    return ShadowFound(
+        np.where(ground.valid, chance, np.float32(np.nan)), unseen_cloud & ground.valid
+    )
+
+
+def _told(found: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the log-odds of shadow by the word of a network, NaN kept."""
+    inside = np.clip(found, 1e-4, 1 - 1e-4)
+    odds = np.log(inside / (np.float32(NETWORK_ODDS) * (1 - inside)))
+    return np.asarray(NETWORK_WEIGHT * np.clip(odds, -NETWORK_LIMIT, NETWORK_LIMIT), np.float32)
+
+
+def _as_dark(lost: NDArray[np.float32], matched: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what is as dark as matched shadows are for the most part."""
+    if not matched.any():
+        return matched
+    return np.asarray(lost > np.float32(AS_DARK * np.median(lost[matched])))
+
+
+def _cast_on(
+    shadows: Shadows, onto: NDArray[np.bool_], as_dark: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return the shadows of clouds in sight and of those beyond the edge of the image.
+
+    What a cloud beyond the edge can reach is its shadow where it is as dark as the shadows of
+    the clouds in sight; dark woods are not.
+    """
+    from_beyond = ndimage.binary_opening(shadows.beyond & onto & as_dark, _BLOCK)
+    return np.asarray((shadows.matched & onto) | from_beyond)
+
+
+def _completed(
+    cast: NDArray[np.bool_],
+    dark: NDArray[np.bool_],
+    lost: NDArray[np.float32],
+    onto: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Return shadows with the dark ground that touches them; a network draws rims better."""
+    start = cast | (grown(cast, 1) & dark & onto)
+    reach = start | ((lost > GROWTH_LOST) & onto)
+    return np.asarray(ndimage.binary_dilation(start, _BLOCK, GROWTH_PIXELS, mask=reach))
+
+
+def _by_geometry(
+    shadows: Shadows, cast: NDArray[np.bool_], as_dark: NDArray[np.bool_], ground: Ground
+) -> NDArray[np.float32]:
+    """Return the log-odds of shadow that geometry adds to the word of a network.
+
+    Where only a cloud that is not seen can cast a shadow, shadow is as rare as clouds are.
+    """
+    cover = np.clip(ground.cover, LEAST_COVER, USUAL_COVER)
+    rarer = np.log(cover / (1 - cover)) - np.log(USUAL_COVER / (1 - USUAL_COVER))
+    odds = np.where(shadows.in_reach, np.float32(0), np.float32(rarer))
+    odds[~(shadows.in_reach | shadows.beyond)] -= OUT_OF_REACH
+    odds[cast] = CAST
+    odds[cast & as_dark & shadows.matched] = CAST_DARK
+    odds[ground.water & ~grown(shadows.matched, MATCH_MARGIN)] -= LIKE_WATER
+    return odds
 
 
 def _mostly(water: NDArray[np.bool_], matched: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -102,109 +204,7 @@ def _mostly(water: NDArray[np.bool_], matched: NDArray[np.bool_]) -> NDArray[np.
     return np.asarray(inside[bodies])
 
 
-def _completed(
-    matched: NDArray[np.bool_],
-    dark: NDArray[np.bool_],
-    lost: NDArray[np.float32],
-    ground: NDArray[np.bool_],
-) -> NDArray[np.bool_]:
-    """Return matched shadows on ``ground`` with the dark parts of it that touch them."""
-    start = (matched | (grown(matched, 1) & dark)) & ground
-    onto = start | ((lost > GROWTH_LOST) & ground)
-    return np.asarray(ndimage.binary_dilation(start, _BLOCK, GROWTH_PIXELS, mask=onto))
-
-
 def grown(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
     """Return a mask with the pixels up to ``pixels`` away along rows and columns."""
     square = ndimage.maximum_filter(mask.view(np.uint8), 2 * pixels + 1)
     return np.asarray(square, np.bool_)
-
-
-@dataclass(frozen=True, slots=True)
-class Shadows:
-    """Shadows that geometry knows, each bool (rows, cols).
-
-    ``matched`` is where an object's best base puts its shadow; ``reachable`` wherever a cloud,
-    or one beyond the edge of the image, could cast one from any base like those found.
-    """
-
-    matched: NDArray[np.bool_]
-    reachable: NDArray[np.bool_]
-
-
-def match_shadows(
-    cloud: NDArray[np.bool_],
-    lost: NDArray[np.float32],
-    ground: NDArray[np.bool_],
-    valid: NDArray[np.bool_],
-    rays: Rays,
-) -> Shadows:
-    """Find the shadow of every cloud.
-
-    Parameters
-    ----------
-    cloud
-        Cloud, bool (rows, cols).
-    lost
-        Share of light that each pixel lacks, float32 (rows, cols), 0-1.
-    ground
-        Ground on which a shadow would show, bool (rows, cols): no water, no shadow of relief.
-    valid
-        Pixels with data, bool (rows, cols).
-    rays
-        Displacement per metre of cloud base.
-
-    Returns
-    -------
-    Shadows
-        A piece of cloud below which nothing is darker than around it casts none. What can be
-        reached follows from the bases found.
-    """
-    found = cloud_bases(cloud, lost, ground & valid, rays)
-    heights = rays.heights()
-    if not found.base_m.size:
-        return Shadows(np.zeros_like(cloud), _reachable(cloud, valid, rays, heights))
-    # Rounding leaves pinholes where the rays spread apart.
-    matched = ndimage.binary_closing(_cast(found, cloud.shape, rays), _BLOCK)
-    low, high = np.percentile(found.base_m, (10, 90)) * _REACH_RANGE
-    usual = heights[(heights >= low) & (heights <= high)]
-    return Shadows(matched & valid & ~cloud, _reachable(cloud, valid, rays, usual))
-
-
-def _cast(found: CloudBases, shape: tuple[int, int], rays: Rays) -> NDArray[np.bool_]:
-    """Return the shadow of cloud pixels with known base, bool (rows, cols)."""
-    down, right = rays.pixels_per_metre(found.row, found.col)
-    row = np.rint(found.row + found.base_m * down).astype(np.intp)
-    col = np.rint(found.col + found.base_m * right).astype(np.intp)
-    inside = (row >= 0) & (row < shape[0]) & (col >= 0) & (col < shape[1])
-    shadow = np.zeros(shape, np.bool_)
-    shadow[row[inside], col[inside]] = True
-    return shadow
-
-
-def _reachable(
-    cloud: NDArray[np.bool_],
-    valid: NDArray[np.bool_],
-    rays: Rays,
-    heights: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """Return valid pixels from which one of the bases leads back to a cloud or out of the image.
-
-    Worked on cells of four pixels: the question is coarse and the image large.
-    """
-    thin = 4
-    source = ndimage.binary_dilation(cloud, _BLOCK, _REACH_GROWTH)[::thin, ::thin]
-    source = np.pad(source | ~valid[::thin, ::thin], 1, constant_values=True)
-    row, col = np.nonzero(~source[1:-1, 1:-1])
-    down, right = rays.pixels_per_metre(row * thin, col * thin)
-    found = np.zeros(row.size, np.bool_)
-    limit = np.asarray(source.shape)[:, None] - 1
-    for height in heights[::thin]:
-        back = np.stack((row - height * down / thin, col - height * right / thin))
-        at = np.clip(np.rint(back).astype(np.intp) + 1, 0, limit)
-        found |= source[at[0], at[1]]
-    coarse = source[1:-1, 1:-1].copy()
-    coarse[row, col] = found
-    rows, cols = cloud.shape
-    fine: NDArray[np.bool_] = coarse.repeat(thin, 0).repeat(thin, 1)[:rows, :cols]
-    return fine & valid
