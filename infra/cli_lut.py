@@ -32,12 +32,19 @@ def build(
 ) -> None:
     """Run the radiative transfer for every aerosol model and write its table.
 
+    extinction.json beside them holds how the optical depth of each model goes with wavelength.
+
     About a quarter of an hour of one core for all. Production reads the tables that lie in
     processing/data/lut; their content hash goes into every product.
     """
     from infra.show import shares
     from processing.atmosphere.aerosol import aerosol_model
-    from processing.atmosphere.lutbuild import LutAxes, build_lut, write_lut
+    from processing.atmosphere.lutbuild import (
+        LutAxes,
+        build_lut,
+        write_extinction,
+        write_lut,
+    )
     from processing.atmosphere.lutdata import shipped_models
 
     names = model or list(shipped_models())
@@ -53,6 +60,7 @@ def build(
 
             path = out / f"{each.name}.npz"
             hashes[each.name] = write_lut(build_lut(each, axes, told), path)
+    write_extinction(models, axes.wavelengths_nm, out / "extinction.json")
     if as_json:
         print_json(hashes)
     else:

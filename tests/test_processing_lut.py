@@ -18,7 +18,6 @@ from processing.atmosphere.lut import (
 from processing.atmosphere.lutbuild import (
     LutAxes,
     build_lut,
-    rayleigh_optical_depth,
     write_lut,
 )
 from processing.atmosphere.lutdata import content_hash, spectral_lut

@@ -115,6 +115,36 @@ class CameraLut:
 
         return Terms(at(nodes.path), at(nodes.transmittance), at(nodes.albedo))
 
+    def way(
+        self, model: str, *, zenith: ArrayLike, pressure_hpa: ArrayLike, aod: ArrayLike
+    ) -> Float32Array:
+        """Return the total transmittance, direct and scattered, along one slant path.
+
+        Parameters and errors are those of :meth:`terms`; ``zenith`` is that of sun or sensor,
+        degrees, 0 to 75. Shape (bands, *points).
+        """
+        table = self._table(model)
+        slant, pressure, depth = np.broadcast_arrays(zenith, pressure_hpa, aod)
+        points = [np.asarray(value, np.float64).ravel() for value in (slant, pressure, depth)]
+        inside = [
+            _inside(name, value, table.axes[axis])
+            for name, value, axis in zip(
+                ("zenith angle", "pressure", "optical depth"),
+                points,
+                ("sza_deg", "pressure_hpa", "aod"),
+                strict=True,
+            )
+        ]
+        along = _interpolate_way(
+            table.transmittance,
+            _quadratic(table.axes["pressure_hpa"], inside[1]),
+            *_cubic(table.axes["sza_deg"], inside[0]),
+        )
+        index, weight = _cubic(table.axes["aod"], inside[2])
+        picked = np.take_along_axis(along, index[np.newaxis], axis=-1)
+        total = np.sum(picked * weight, axis=-1, dtype=np.float32)
+        return np.asarray(total.reshape(-1, *slant.shape))
+
     def node_terms(
         self,
         model: str,

@@ -9,12 +9,11 @@ function (delta-M alone is wrong by 0.03 in backscatter); polarisation is added 
 difference of a vector and a scalar run with 8 streams, which costs a fifth of a vector run
 with 16. A scalar table alone errs by up to 0.006 in the blue. Fifteen levels are too few for a
 blue sky over thick haze (0.002 low): the limit of many is extrapolated from 15 and 29.
-
-Rayleigh optical depth after Bodhaine et al. (1999), J. Atmos. Oceanic Technol. 16, 1854.
 """
 
 import itertools
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,9 @@ from scipy.interpolate import CubicSpline, interp1d
 
 from catalog.errors import AtmosphereError
 from processing.atmosphere.aerosol import AerosolModel
-from processing.atmosphere.lut import STANDARD_PRESSURE_HPA
 from processing.atmosphere.lutdata import content_hash
-from processing.atmosphere.mie import MOMENTS, AerosolOptics, aerosol_optics
+from processing.atmosphere.mie import MOMENTS, AerosolOptics, aerosol_optics, relative_extinction
+from processing.atmosphere.rayleigh import rayleigh_optical_depth
 
 FloatArray = NDArray[np.float64]
 
@@ -103,22 +102,6 @@ class _Run:
     levels: int
     ground: float = 0.0
     polarised: bool = False
-
-
-def rayleigh_optical_depth(
-    wavelength_um: FloatArray | float, pressure_hpa: float = STANDARD_PRESSURE_HPA
-) -> FloatArray:
-    """Return the Rayleigh optical depth of the column over a ground at ``pressure_hpa``.
-
-    Equation 30 of Bodhaine et al. (1999), 0.25 to 0.85 um within 0.01 %, good to 1.04 um here.
-    """
-    square = np.square(np.asarray(wavelength_um, dtype=np.float64))
-    sea_level = (
-        0.0021520
-        * (1.0455996 - 341.29061 / square - 0.90230850 * square)
-        / (1 + 0.0027059889 / square - 85.968563 * square)
-    )
-    return np.asarray(sea_level * pressure_hpa / STANDARD_PRESSURE_HPA)
 
 
 def build_lut(
@@ -345,3 +328,14 @@ def write_lut(lut: SpectralLut, path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, model=lut.model, content_hash=digest, **parts)
     return digest
+
+
+def write_extinction(
+    models: Sequence[AerosolModel], wavelengths_nm: FloatArray, path: Path
+) -> None:
+    """Write the extinction of models at the nodes of their tables, by that at 550 nm, as JSON."""
+    table = {
+        model.name: relative_extinction(model, wavelengths_nm).round(5).tolist() for model in models
+    }
+    content = {"wavelengths_nm": wavelengths_nm.tolist(), "extinction": table}
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -56,6 +56,15 @@ def aerosol_optics(model: AerosolModel, wavelength_um: float) -> AerosolOptics:
     return AerosolOptics(extinction, scattering / extinction, moments)
 
 
+def relative_extinction(
+    model: AerosolModel, wavelengths_nm: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the extinction of ``model`` at wavelengths by that at 550 nm."""
+    reference = aerosol_optics(model, 0.55).extinction
+    found = [aerosol_optics(model, float(each) / 1000).extinction for each in wavelengths_nm]
+    return np.array(found) / reference
+
+
 def _mode_sums(
     model: AerosolModel, mode: AerosolMode, wavelength_um: float
 ) -> tuple[float, float, NDArray[np.float64]]:
