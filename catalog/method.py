@@ -7,6 +7,8 @@ PAGE = "method.html"
 _HTML = "text/html"
 _SECTIONS = {
     "directional-atmospheric-scattering": ("describedby", "Correction of aerosol and Rayleigh"),
+    "adjacency": ("describedby", "Light of the surroundings"),
+    "terrain-correction": ("describedby", "Light on slopes"),
     "water-vapour": ("describedby", "Correction of water vapour"),
     "ozone": ("describedby", "Correction of ozone and oxygen"),
     "cloud-and-shadow": ("describedby", "Cloud, cloud shadow, snow and water"),

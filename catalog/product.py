@@ -216,7 +216,10 @@ def asset_specs(satellite: str) -> tuple[AssetSpec, ...]:
 
 
 def optional_specs(satellite: str) -> tuple[AssetSpec, ...]:
-    """Return the assets of an item of ``satellite`` on request: one sigma of AOD and SR, NBAR."""
+    """Return the assets of an item of ``satellite`` on request.
+
+    One sigma of AOD and SR, NBAR, and by what a terrain correction multiplied SR.
+    """
     of = {spec.key: spec for spec in asset_specs(satellite)}
     sigmas = (
         replace(
@@ -230,8 +233,17 @@ def optional_specs(satellite: str) -> tuple[AssetSpec, ...]:
     nbar = replace(
         of["SR"], key="NBAR", title="Surface reflectance as seen from above, sun by latitude"
     )
-    return (*sigmas, nbar)
+    terrain = replace(
+        of["SR"],
+        key=TERRAIN_FACTOR,
+        title="Factor of the terrain correction in surface reflectance",
+        roles=("metadata",),
+    )
+    return (*sigmas, nbar, terrain)
 
+
+TERRAIN_FACTOR = "terrain_factor"
+"""Key of the asset that holds by what a terrain correction multiplied SR."""
 
 _ID = re.compile(
     r"(?P<camera>GF1WFV[1-4]|GF6WFV)\.16m\.(?P<stamp>\d{13})"

@@ -57,6 +57,17 @@ Nbar = Annotated[
     bool,
     typer.Option("--nbar", help="Also write reflectance normalised for view and sun."),
 ]
+Adjacency = Annotated[
+    bool,
+    typer.Option(
+        "--adjacency",
+        help="Take the light that the air scatters from around each pixel out of its reflectance.",
+    ),
+]
+TerrainCorrection = Annotated[
+    str | None,
+    typer.Option(help="Correct the light on slopes: scs+c; needs --dem.", show_default="none"),
+]
 Version = Annotated[
     str | None,
     typer.Option(help="Processing version in the products' names.", show_default="000001"),
@@ -74,6 +85,8 @@ def process(
     aux: Analysis = "none",
     uncertainty: Uncertainty = False,
     nbar: Nbar = False,
+    adjacency: Adjacency = False,
+    terrain_correction: TerrainCorrection = None,
     version: Version = None,
     as_json: AsJson = False,
     timings: Timings = False,
@@ -90,7 +103,12 @@ def process(
     from processing.result import Status
 
     options = read_process_settings(
-        version, allow_unverified=allow_unverified, uncertainty=uncertainty, nbar=nbar
+        version,
+        allow_unverified=allow_unverified,
+        uncertainty=uncertainty,
+        nbar=nbar,
+        adjacency=adjacency,
+        terrain_correction=terrain_correction,
     )
     target = open_store(store or read_settings().store)
     failed = False

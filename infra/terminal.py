@@ -45,6 +45,8 @@ def read_process_settings(
     allow_unverified: bool = False,
     uncertainty: bool = False,
     nbar: bool = False,
+    adjacency: bool = False,
+    terrain_correction: str | None = None,
 ) -> "ProcessSettings":
     """Read the options of production; what is given here goes before the environment.
 
@@ -56,7 +58,14 @@ def read_process_settings(
     from processing.settings import ProcessSettings
 
     given: dict[str, Any] = {} if version is None else {"version": version}
-    flags = {"allow_unverified": allow_unverified, "uncertainty": uncertainty, "nbar": nbar}
+    if terrain_correction is not None:
+        given["terrain_correction"] = terrain_correction
+    flags = {
+        "allow_unverified": allow_unverified,
+        "uncertainty": uncertainty,
+        "nbar": nbar,
+        "adjacency": adjacency,
+    }
     given |= {name: True for name, wanted in flags.items() if wanted}
     try:
         return ProcessSettings(**given)

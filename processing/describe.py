@@ -1,7 +1,7 @@
 """What is known about one tile of one scene, gathered for its STAC item."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -114,8 +114,27 @@ def _lineage(seen: Observation, looked: SceneLook, settings: ProcessSettings) ->
         f"Fit aerosol optical depth on 512 m cells from {_targets(looked)}",
         f"Resample all bands once ({settings.kernel}) to the tile",
         "Correct Rayleigh scattering, aerosol, ozone, water vapour and oxygen by look-up table",
+        *_surroundings(looked),
         "Classify at 16 m and set the quality bits",
+        *_slopes(looked),
     )
+
+
+def _surroundings(looked: SceneLook) -> Iterator[str]:
+    """Name the step that takes the light of the surroundings out, where there is one."""
+    if looked.surroundings is not None:
+        yield (
+            "Take out the light that the air scatters from the surroundings (Vermote et al. 1997; "
+            "environment function of 6S), means over cells of "
+            f"{looked.surroundings.grid.resolution:g} m without clouds"
+        )
+
+
+def _slopes(looked: SceneLook) -> Iterator[str]:
+    """Name the correction of slopes, where there is one."""
+    if looked.relief is not None:
+        source = looked.relief.source
+        yield f"Correct the light on slopes by SCS+C (Soenen et al. 2005), C by {source}"
 
 
 def _placed(placement: Placement) -> str:
@@ -187,6 +206,7 @@ def _provenance(
             "sha256": looked.quality.model_sha256,
         },
         **_geometry(seen.placement),
+        **_on_request(seen, looked),
         "sun_check": {
             "time_zone": seen.package.sun_check.time_zone,
             "angle_sense": seen.package.sun_check.angle_sense,
@@ -207,6 +227,31 @@ def _geometry(placement: Placement) -> dict[str, Any]:
         "geometric_reference_images": reference_facts(placement.reference),
         "geometric_correction": applied,
     }
+
+
+def _on_request(seen: Observation, looked: SceneLook) -> dict[str, Any]:
+    """What the corrections that were asked for rest on."""
+    names = [band.name for band in seen.package.camera.bands]
+    told: dict[str, Any] = {}
+    if looked.surroundings is not None:
+        contrast = [round(each, 4) for each in looked.surroundings.contrast]
+        told["adjacency"] = {
+            "method": "Vermote et al. 1997, environment function of 6S",
+            "cell_m": looked.surroundings.grid.resolution,
+            "contrast": dict(zip(names, contrast, strict=True)),
+        }
+    if looked.relief is not None:
+        relief = looked.relief
+        c = [None if each is None else round(each, 4) for each in relief.c]
+        told["terrain_correction"] = {
+            "method": "SCS+C, Soenen et al. 2005",
+            "c": dict(zip(names, c, strict=True)),
+            "c_source": relief.source,
+            "pixels": relief.pixels,
+            "correlation_before": [round(each, 3) for each in relief.before],
+            "correlation_after": [round(each, 3) for each in relief.after],
+        }
+    return told
 
 
 def _options(settings: ProcessSettings) -> dict[str, Any]:

@@ -18,9 +18,11 @@ from processing.atmosphere.aod import AodField, fit_cells, scene_signals
 from processing.atmosphere.cells import CELL_FACTOR
 from processing.atmosphere.gas import GasColumns, gas_climatology
 from processing.atmosphere.prior import AodPrior, climatology
+from processing.atmosphere.sky import Sky
 from processing.auxiliary import Auxiliary
 from processing.blocks import Whole, blocks
 from processing.calibrate import reflectance_factors, toa_reflectance
+from processing.gathered import Gathered
 from processing.geometry.angles import AngleField, angle_field
 from processing.geometry.dem import HeightModel
 from processing.geometry.field import GroundField
@@ -32,8 +34,10 @@ from processing.placement import UNPLACED, Placement
 from processing.quality.edges import Edges
 from processing.quality.mask import SceneQuality, look
 from processing.quality.models import load_model
+from processing.relief import Relief
 from processing.sensors import Calibration
 from processing.settings import ProcessSettings
+from processing.surround import Surroundings
 
 LOOK_M = 32
 
@@ -78,7 +82,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class SceneLook:
-    """The scene understood as a whole: classes at 32 m, aerosol at 512 m, gases."""
+    """The scene understood as a whole: classes at 32 m, aerosol at 512 m, gases.
+
+    ``surroundings`` and ``relief`` are what is found for options that were asked for.
+    """
 
     quality: SceneQuality
     aod: AodField
@@ -86,6 +93,8 @@ class SceneLook:
     gas: GasColumns
     sun_zenith_deg: float
     surfaces: Sources
+    surroundings: Surroundings | None = None
+    relief: Relief | None = None
 
 
 def look_at(
@@ -117,6 +126,7 @@ def look_at(
     package = seen.package
     grid = scene_grid(package.parts, seen.heights, LOOK_M)
     pieces = list(blocks(grid))
+    asked = Gathered.by(settings, grid, package.camera)
     whole: Whole | None = None
     longitude, latitude = package.centre
     gas = gas_climatology(latitude, package.centre_time.month)
@@ -136,6 +146,7 @@ def look_at(
         if whole is None:
             whole = Whole.like(quality, signals, grid)
         whole.put(block, quality, signals)
+        asked.put(block, toa, quality, seen.heights, seen.angles(block.frame))
     if whole is None:
         raise GeometryError(f"{package.name}: no pixel of the scene lies on the ground")
     progress("fitting the aerosol")
@@ -144,7 +155,9 @@ def look_at(
     known = _surfaces(seen, settings, store, library, cells)
     aod = fit_cells(whole.signals, cells, air, prior, known.surfaces)
     sun_zenith = float(np.nanmean(air.angles.sun_zenith))
-    return SceneLook(whole.scene_quality(), aod, prior, gas, sun_zenith, known)
+    sky = Sky(package.camera.name, aod, gas, seen.angles(grid), seen.heights)
+    around, relief = asked.found(sky, package.camera, progress)
+    return SceneLook(whole.scene_quality(), aod, prior, gas, sun_zenith, known, around, relief)
 
 
 def _surfaces(

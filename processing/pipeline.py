@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from catalog.errors import GfardError
+from catalog.errors import DemError, GfardError
 from catalog.facts import describe_file
 from catalog.grid import Tile, tiles_touching
 from catalog.item import build_item
@@ -197,6 +197,11 @@ def _observe(job: _Job, dem: str | Path | None) -> Observation:
     west, south, east, north = min(longitudes), min(latitudes), max(longitudes), max(latitudes)
     margin = DEM_MARGIN_DEG
     heights = open_dem(dem, (west - margin, south - margin, east + margin, north + margin))
+    if settings.terrain_correction != "none" and heights.flat:
+        raise DemError(
+            f"terrain correction {settings.terrain_correction} needs heights and none are given: "
+            "name them with --dem, or leave the correction out"
+        )
     notes = height_notes(package.parts, heights)
     air = None
     if job.auxiliary is not None:

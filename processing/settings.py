@@ -57,6 +57,12 @@ class ProcessSettings(BaseSettings):
     nbar: bool = Field(
         False, description="also write reflectance normalised for view and sun (c-factor)"
     )
+    adjacency: bool = Field(
+        False, description="take the light that the air scatters from around out of reflectance"
+    )
+    terrain_correction: Literal["none", "scs+c"] = Field(
+        "none", description="correction of the light on slopes; needs heights"
+    )
     network: bool = Field(True, description="use the cloud network beside the rules")
     mask_model: Path | None = Field(
         None,

@@ -8,18 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.grid import Grid, Tile
-from catalog.product import REFLECTANCE_SCALE, MaskClass, asset_specs, optional_specs
-from processing.atmosphere.correct import Coefficients, coefficients, surface_reflectance
+from catalog.product import (
+    QA,
+    REFLECTANCE_SCALE,
+    TERRAIN_FACTOR,
+    MaskClass,
+    asset_specs,
+    optional_specs,
+)
+from processing.atmosphere.correct import surface_reflectance
 from processing.atmosphere.nbar import c_factor, normalised
-from processing.atmosphere.prior import HIGHEST_AOD
+from processing.atmosphere.sky import Sky
 from processing.atmosphere.uncertainty import CONFUSED_WITH, reflectance_uncertainty
 from processing.calibrate import toa_encoded
 from processing.geometry.angles import AngleField
+from processing.geometry.dem import HeightModel
 from processing.geometry.field import GroundField
 from processing.geometry.ortho import Ortho, covered_window, orthorectify
 from processing.look import Observation, SceneLook
 from processing.outline import outline
 from processing.quality.qa import mask_and_qa
+from processing.relief import Relief, multiplied
 from processing.settings import ProcessSettings
 from processing.write import write_cog, write_thumbnail
 
@@ -104,9 +113,14 @@ def _assets(
     cells = frame.coarsen(CELL_PIXELS)
     sun_zenith = GroundField(cells, field.on(cells).sun_zenith).on(frame)
     toa = toa_encoded(ortho.dn, seen.factors, np.cos(np.radians(sun_zenith)))
-    air = _Air(seen, looked, cells, field)
-    best = air.coefficients()
-    sr, clamped = surface_reflectance(toa, frame, best)
+    sky = Sky(seen.package.camera.name, looked.aod, looked.gas, field, seen.heights)
+    best = sky.coefficients(cells)
+    uniform, clamped = surface_reflectance(toa, frame, best)
+    sr = uniform
+    if looked.surroundings is not None:
+        sr, clamped = surface_reflectance(
+            toa, frame, looked.surroundings.taken_out(best, sky, frame)
+        )
     valid = toa[0] != 0
     aod = looked.aod.on(frame)
     source = looked.aod.source_on(frame)
@@ -132,43 +146,39 @@ def _assets(
         arrays["AOD_uncertainty"] = _encoded(looked.aod.sigma_on(frame), valid)
         arrays["SR_uncertainty"] = reflectance_uncertainty(
             toa,
-            sr,
+            uniform,
             frame,
             best=best,
-            hazier=air.coefficients(sigmas=1.0),
-            other_model=air.coefficients(CONFUSED_WITH[looked.aod.model]),
+            hazier=sky.coefficients(cells, sigmas=1.0),
+            other_model=sky.coefficients(cells, CONFUSED_WITH[looked.aod.model]),
         )
+    if looked.relief is not None:
+        _level(arrays, looked.relief, frame, seen.heights, field)
     if settings.nbar:
         factors = c_factor(seen.package.camera.name, field.on(cells), seen.package.centre[1])
         arrays["NBAR"] = normalised(sr, frame, cells, factors)
     return arrays
 
 
+def _level(
+    arrays: dict[str, NDArray[np.unsignedinteger]],
+    relief: Relief,
+    frame: Grid,
+    heights: HeightModel,
+    directions: AngleField,
+) -> None:
+    """Correct the slopes of a tile, and with them what is told of their reflectance."""
+    mask, qa = arrays["mask"], arrays["qa"]
+    shadow = qa & QA["terrain_shadow"].encode(1) != 0
+    lit = ((mask == MaskClass.CLEAR) | (mask == MaskClass.SNOW)) & ~shadow
+    factors, clamped = relief.applied(arrays["SR"], lit, frame, heights, directions)
+    arrays[TERRAIN_FACTOR] = factors
+    arrays["qa"] = np.where(clamped, qa | QA["clamped"].encode(1), qa)
+    if "SR_uncertainty" in arrays:
+        arrays["SR_uncertainty"] = multiplied(arrays["SR_uncertainty"], factors)
+
+
 def _encoded(depth: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.uint16]:
     """Return optical depths in steps of 0.0001, 0 where not valid."""
     steps = np.clip(np.rint(depth / REFLECTANCE_SCALE), 1, 65535)
     return np.where(valid, steps, 0).astype(np.uint16)
-
-
-@dataclass(frozen=True, slots=True)
-class _Air:
-    """The atmosphere over the cells of a tile."""
-
-    seen: Observation
-    looked: SceneLook
-    cells: Grid
-    field: AngleField
-
-    def coefficients(self, model: str | None = None, *, sigmas: float = 0.0) -> Coefficients:
-        """Return inversion coefficients, also of another aerosol or optical depth."""
-        fit = self.looked.aod
-        aod = fit.on(self.cells) + np.float32(sigmas) * fit.sigma_on(self.cells)
-        return coefficients(
-            self.seen.package.camera.name,
-            model or fit.model,
-            self.looked.gas,
-            angles=self.field.on(self.cells),
-            aod=np.minimum(aod, np.float32(HIGHEST_AOD)),
-            heights=self.seen.heights.on(self.cells),
-            cgrid=self.cells,
-        )

@@ -67,6 +67,16 @@ def test_there_are_21_thresholds() -> None:
     assert sum(row.threshold is not None for row in requirements()) == 21
 
 
+def test_the_factor_of_a_terrain_correction_meets_its_goal(product: Product) -> None:
+    def met(judged: Product) -> bool:
+        found = {each.requirement.id: each for each in assess(judged)}
+        return found["pxl-piteric"].goal
+
+    assert not met(product)
+    assets = {**product.item["assets"], "terrain_factor": product.item["assets"]["SR"]}
+    assert met(replace(product, item={**product.item, "assets": assets}))
+
+
 def test_a_good_product_meets_every_threshold(product: Product) -> None:
     judged = assess(product)
     assert meets_threshold(judged)

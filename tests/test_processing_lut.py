@@ -15,12 +15,9 @@ from processing.atmosphere.lut import (
     response_lut,
     surface_pressure_hpa,
 )
-from processing.atmosphere.lutbuild import (
-    LutAxes,
-    build_lut,
-    write_lut,
-)
+from processing.atmosphere.lutbuild import LutAxes, build_lut, write_lut
 from processing.atmosphere.lutdata import content_hash, spectral_lut
+from processing.atmosphere.rayleigh import rayleigh_optical_depth
 from processing.atmosphere.sixs import SixsCase, Spectrum, run_sixs
 
 GEOMETRIES = ((20.0, 0.0, 0.0), (40.0, 20.0, 90.0), (60.0, 40.0, 180.0))

@@ -61,7 +61,7 @@ def test_every_model_may_be_taken_for_another() -> None:
 @pytest.mark.parametrize("satellite", ["GF1", "GF6"])
 def test_assets_are_encoded_as_what_they_belong_to(satellite: str) -> None:
     wished = {spec.key: spec for spec in optional_specs(satellite)}
-    assert set(wished) == {"AOD_uncertainty", "SR_uncertainty", "NBAR"}
+    assert set(wished) == {"AOD_uncertainty", "SR_uncertainty", "NBAR", "terrain_factor"}
     for spec in asset_specs(satellite):
         if f"{spec.key}_uncertainty" in wished:
             other = wished[f"{spec.key}_uncertainty"]

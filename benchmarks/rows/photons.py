@@ -1,9 +1,9 @@
 """Photons followed one by one through air and haze over a ground of any pattern.
 
-A Monte Carlo forward model that shares no code with table, point spread or correction: photons are
-traced backwards from the sensor (Mayer 2009, European Physical Journal Conferences 1, 75), scatter on
+A Monte Carlo forward model that shares no code with table, point spread or correction: photons go
+backwards from the sensor (Mayer 2009, European Physical Journal Conferences 1, 75), scatter on
 molecules and particles, meet the ground, and at every event the light that the sun sends there is
-added. The haze scatters as its Mie moments say.
+added. The haze scatters as its Mie moments say; polarisation is left out.
 """
 
 from dataclasses import dataclass
@@ -76,27 +76,27 @@ def seen_from_space(
     _trace(
         pattern, np.asarray(places_km), air_depth, (haze.depth, haze.albedo), phase, share,
         np.radians([sun.zenith, sun.azimuth, sun.view_zenith, sun.view_azimuth]),
-        photons, seed, mean, square,
+        photons, np.random.default_rng(seed), mean, square,
     )  # fmt: skip
     mean /= photons
     return mean, np.sqrt(np.maximum(square / photons - mean**2, 0) / photons)
 
 
 @numba.njit(cache=True)
-def _ground(pattern, x, y):  # type: ignore[no-untyped-def]
+def _ground(pattern: Floats, x: float, y: float) -> float:
     if pattern[0] == 0.0:
         return pattern[1] if x < 0 else pattern[2]
     return pattern[1] if x * x + y * y < pattern[3] ** 2 else pattern[2]
 
 
 @numba.njit(cache=True)
-def _depth_above(z, air, haze):  # type: ignore[no-untyped-def]
+def _depth_above(z: float, air: float, haze: float) -> float:
     return air * np.exp(-z / _AIR_KM) + haze * np.exp(-z / _HAZE_KM)
 
 
 @numba.njit(cache=True)
-def _height_of(depth, air, haze):  # type: ignore[no-untyped-def]
-    """Height at which ``depth`` lies above, by bisection and Newton."""
+def _height_of(depth: float, air: float, haze: float) -> float:
+    """Height at which ``depth`` lies above, by bisection."""
     low, high = 0.0, 120.0
     for _ in range(50):
         z = 0.5 * (low + high)
@@ -108,7 +108,7 @@ def _height_of(depth, air, haze):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _turned(u, v, w, cosine, phi):  # type: ignore[no-untyped-def]
+def _turned(u: float, v: float, w: float, cosine: float, phi: float) -> tuple[float, float, float]:
     """Direction turned by a scattering angle and an azimuth around it."""
     sine = np.sqrt(max(0.0, 1 - cosine * cosine))
     if abs(w) > 0.99999:
@@ -123,9 +123,20 @@ def _turned(u, v, w, cosine, phi):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _trace(pattern, places, air, particles, phase, share, angles, photons, seed, mean, square):  # type: ignore[no-untyped-def]
+def _trace(
+    pattern: Floats,
+    places: Floats,
+    air: float,
+    particles: tuple[float, float],
+    phase: Floats,
+    share: Floats,
+    angles: Floats,
+    photons: int,
+    rng: np.random.Generator,
+    mean: Floats,
+    square: Floats,
+) -> None:
     """Add up what each photon brings to every place."""
-    np.random.seed(seed)
     haze, haze_albedo = particles
     mu0 = np.cos(angles[0])
     sun = (np.sin(angles[0]) * np.cos(angles[1]), np.sin(angles[0]) * np.sin(angles[1]), mu0)
@@ -142,7 +153,7 @@ def _trace(pattern, places, air, particles, phase, share, angles, photons, seed,
         found[:] = 0.0
         for _event in range(200):
             above = _depth_above(z, air, haze)
-            reach = -np.log(1 - np.random.random()) * abs(w)
+            reach = -np.log(1 - rng.random()) * abs(w)
             if w < 0:
                 target = above + reach
                 if target >= whole:
@@ -151,8 +162,8 @@ def _trace(pattern, places, air, particles, phase, share, angles, photons, seed,
                     for k in range(n):
                         weight[k] *= _ground(pattern, places[k] + x, y)
                         found[k] += weight[k] * light / mu0
-                    w = np.sqrt(np.random.random())
-                    phi = 2 * np.pi * np.random.random()
+                    w = np.sqrt(rng.random())
+                    phi = 2 * np.pi * rng.random()
                     u, v = np.sqrt(1 - w * w) * np.cos(phi), np.sqrt(1 - w * w) * np.sin(phi)
                     if weight.max() < 1e-4:
                         break
@@ -164,8 +175,11 @@ def _trace(pattern, places, air, particles, phase, share, angles, photons, seed,
             height = _height_of(target, air, haze)
             x, y = x + u * (height - z) / w, y + v * (height - z) / w
             z = height
-            of_air, of_haze = air / _AIR_KM * np.exp(-z / _AIR_KM), haze / _HAZE_KM * np.exp(-z / _HAZE_KM)
-            is_air = np.random.random() * (of_air + of_haze) < of_air
+            of_air, of_haze = (
+                air / _AIR_KM * np.exp(-z / _AIR_KM),
+                haze / _HAZE_KM * np.exp(-z / _HAZE_KM),
+            )
+            is_air = rng.random() * (of_air + of_haze) < of_air
             toward = u * sun[0] + v * sun[1] + w * sun[2]
             if is_air:
                 scatter = 0.75 * (1 + toward * toward)
@@ -179,14 +193,14 @@ def _trace(pattern, places, air, particles, phase, share, angles, photons, seed,
                 found[k] += weight[k] * scatter * sky / 4 / mu0
             if is_air:
                 while True:
-                    cosine = 2 * np.random.random() - 1
-                    if 2 * np.random.random() < 1 + cosine * cosine:
+                    cosine = 2 * rng.random() - 1
+                    if 2 * rng.random() < 1 + cosine * cosine:
                         break
             else:
-                i = np.searchsorted(share, np.random.random())
+                i = np.searchsorted(share, rng.random())
                 i = min(max(i, 1), share.size - 1)
-                cosine = np.cos((i - np.random.random()) / (share.size - 1) * np.pi)
-            u, v, w = _turned(u, v, w, cosine, 2 * np.pi * np.random.random())
+                cosine = np.cos((i - rng.random()) / (share.size - 1) * np.pi)
+            u, v, w = _turned(u, v, w, cosine, 2 * np.pi * rng.random())
             if abs(w) < 1e-6:
                 w = 1e-6
         for k in range(n):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from catalog.ceosard.product import Pixels, Product
 from catalog.item import NOMINAL_RMSE_M
-from catalog.product import FILL, MaskClass
+from catalog.product import FILL, TERRAIN_FACTOR, MaskClass
 
 Answer = tuple[bool, bool, str, str]
 """Threshold met, goal met, evidence, what is open."""
@@ -121,7 +121,11 @@ def _uncertainty(product: Product) -> Answer:
 
 
 def _illumination(product: Product) -> Answer:
-    return True, False, "no terrain correction is made", "coefficients of a terrain correction"
+    ok = TERRAIN_FACTOR in product.item["assets"] and product.described("terrain-correction")
+    evidence = f"asset {TERRAIN_FACTOR}, gfard:terrain_correction; link describedby"
+    if ok:
+        return True, True, evidence, ""
+    return True, False, "no terrain correction is made", "asked for with --terrain-correction"
 
 
 def _scattering(product: Product) -> Answer:

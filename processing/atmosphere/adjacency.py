@@ -1,19 +1,19 @@
-"""Light of the surroundings that the air scatters into the view, taken out of surface reflectance.
+"""Light of the surroundings that the air scatters into the view, taken out of reflectance.
 
 Over a ground that differs from its surroundings the signal at the top of the atmosphere is
 (Vermote et al. 1997, IEEE TGRS 35, 675-686)::
 
     toa = path + T(sun) [direct rho + scattered <rho>] / (1 - S <rho>)
 
-where <rho> is the mean of the reflectance around, weighted with the point spread of the air. The
-correction for a uniform ground knows y = (toa - path) / (T(sun) T(view)); with a = T(view) / direct::
+where <rho> is the mean of the reflectance around, weighted with the point spread of the air. What
+corrects a uniform ground knows y = (toa - path) / (T(sun) T(view)); with a = T(view) / direct::
 
     rho = a y (1 - S <rho>) - (a - 1) <rho>
 
-which is the uniform result where <rho> equals rho. How much of the scattered light comes from within
-a radius is 6S's environment function, one for air and one for haze, with its dependence on the view
-zenith (Vermote et al. 2006, 6S user guide version 3, part II; Tanre et al. 1981, Applied Optics 20,
-3676-3684); the mean of both is weighted with what each scatters.
+which is the uniform result where <rho> equals rho. How much of the scattered light comes from
+within a radius is 6S's environment function, one for air and one for haze, with its dependence on
+the view zenith (Vermote et al. 2006, 6S user guide version 3, part II; Tanre et al. 1981, Applied
+Optics 20, 3676-3684); the mean of both is weighted with what each scatters.
 """
 
 import math
@@ -118,8 +118,8 @@ def point_spread(cell_m: float, view_zenith_deg: float) -> tuple[Float32Array, F
 class Surround:
     """Means of surroundings on cells of one shape, by both point spreads.
 
-    ``padded`` is the shape with room for the point spread, ``spectra`` are their transforms and
-    ``seen`` the share of each that falls on cells with data.
+    ``spectra`` are the transforms of the point spreads on ``padded``, the shape with room for
+    them, and ``seen`` the share of each that falls on cells with data.
     """
 
     known: NDArray[np.bool_]
@@ -138,8 +138,10 @@ class Surround:
             room = np.zeros((rows, cols), np.float32)
             _wrap(spread, room, reach)
             spectra.append(scipy.fft.rfft2(room))
-        found = cls(known, (rows, cols), (spectra[0], spectra[1]), (known, known))
-        return cls(known, found.padded, found.spectra, found._convolved(known.astype(np.float32)))
+        both = spectra[0], spectra[1]
+        return cls(
+            known, (rows, cols), both, _convolved(known.astype(np.float32), (rows, cols), both)
+        )
 
     def means(self, values: Float32Array, air: Float32Array) -> Float32Array:
         """Return the mean around each cell.
@@ -156,20 +158,25 @@ class Surround:
         ndarray of float32
             NaN where too little around is known.
         """
-        convolved = self._convolved(np.where(self.known, values, np.float32(0)))
+        inside = np.where(self.known, values, np.float32(0))
+        convolved = _convolved(inside, self.padded, self.spectra)
         shares = (air, 1 - air)
         weight = sum(share * seen for share, seen in zip(shares, self.seen, strict=True))
         total = sum(share * part for share, part in zip(shares, convolved, strict=True))
         mean = total / np.maximum(weight, np.float32(_LEAST_KNOWN))
         return np.where(weight < _LEAST_KNOWN, np.float32(np.nan), mean).astype(np.float32)
 
-    def _convolved(self, values: Float32Array) -> tuple[Float32Array, Float32Array]:
-        rows, cols = values.shape
-        spectrum = scipy.fft.rfft2(values, s=self.padded)
-        first, second = (
-            scipy.fft.irfft2(spectrum * each, s=self.padded)[:rows, :cols] for each in self.spectra
-        )
-        return first, second
+
+def _convolved(
+    values: Float32Array,
+    padded: tuple[int, int],
+    spectra: tuple[NDArray[np.complex64], NDArray[np.complex64]],
+) -> tuple[Float32Array, Float32Array]:
+    """Return values (rows, cols) spread by both point spreads."""
+    rows, cols = values.shape
+    spectrum = scipy.fft.rfft2(values, s=padded)
+    first, second = (scipy.fft.irfft2(spectrum * each, s=padded)[:rows, :cols] for each in spectra)
+    return first, second
 
 
 def _wrap(spread: Float32Array, room: Float32Array, reach: int) -> None:

@@ -104,7 +104,7 @@ def coefficients(
     terms = atmosphere_terms(camera_name, model, gas, angles=angles, aod=aod, heights=heights)
     gain = np.float32(1) / terms.transmittance
     planes = (gain, np.asarray(-terms.path * gain, np.float32), terms.albedo)
-    return Coefficients(cgrid, *(_fill_nearest(plane) for plane in planes))
+    return Coefficients(cgrid, *(fill_nearest(plane) for plane in planes))
 
 
 def atmosphere_terms(
@@ -185,7 +185,7 @@ def _between(
     return left, (position - left).astype(np.float32)
 
 
-def _fill_nearest(plane: Float32Array) -> Float32Array:
+def fill_nearest(plane: Float32Array) -> Float32Array:
     """Replace NaN cells of (bands, rows, cols) by the nearest cell that has values."""
     empty = ~np.isfinite(plane).all(axis=0)
     if empty.all():

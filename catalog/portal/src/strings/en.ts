@@ -413,6 +413,7 @@ export const en = {
     SR_uncertainty: "Uncertainty of the reflectance",
     AOD_uncertainty: "Uncertainty of the aerosol",
     NBAR: "Reflectance as seen from above (NBAR)",
+    terrain_factor: "Factor of the terrain correction",
     thumbnail: "Thumbnail",
   } as Record<string, string>,
   map: {

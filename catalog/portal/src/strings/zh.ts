@@ -477,6 +477,7 @@ export const zh: Strings = {
     SR_uncertainty: "地表反射率不确定度",
     AOD_uncertainty: "气溶胶光学厚度不确定度",
     NBAR: "天底方向归一化地表反射率",
+    terrain_factor: "地形校正系数",
     thumbnail: "缩略图",
   },
   map: {

@@ -1,0 +1,87 @@
+"""The air over the cells of a grid once the optical depth of the scene is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.grid import Grid
+from processing.atmosphere.aod import AodField
+from processing.atmosphere.correct import Coefficients, coefficients, fill_nearest
+from processing.atmosphere.gas import GasColumns
+from processing.atmosphere.lut import Float32Array, camera_lut, surface_pressure_hpa
+from processing.atmosphere.prior import HIGHEST_AOD
+from processing.atmosphere.transmission import OneWay, camera_depths, one_way
+from processing.geometry.angles import AngleField, Angles
+from processing.geometry.dem import HeightModel
+
+
+@dataclass(frozen=True, slots=True)
+class Sky:
+    """All that the correction of a scene rests on.
+
+    ``known``, bool on the cells that are asked for, tells where the scene has data: elsewhere, as
+    far as it lies, the nearest of them stands. None takes all.
+    """
+
+    camera_name: str
+    fit: AodField
+    gas: GasColumns
+    directions: AngleField
+    heights: HeightModel
+    known: NDArray[np.bool_] | None = None
+
+    def coefficients(
+        self, cells: Grid, model: str | None = None, *, sigmas: float = 0.0
+    ) -> Coefficients:
+        """Return inversion coefficients, also of another aerosol or optical depth."""
+        return coefficients(
+            self.camera_name,
+            model or self.fit.model,
+            self.gas,
+            angles=self._angles(cells),
+            aod=self._aod(cells, sigmas),
+            heights=self.heights.on(cells),
+            cgrid=cells,
+        )
+
+    def upward(self, cells: Grid) -> OneWay:
+        """Return the transmittances from the ground to the sensor."""
+        return self._way(cells, self._angles(cells).view_zenith)
+
+    def downward(self, cells: Grid) -> OneWay:
+        """Return the transmittances from the sun to the ground."""
+        return self._way(cells, self._angles(cells).sun_zenith)
+
+    def _way(self, cells: Grid, zenith: Float32Array) -> OneWay:
+        way = one_way(
+            camera_lut(self.camera_name),
+            camera_depths(self.camera_name, self.fit.model),
+            self.fit.model,
+            zenith=zenith,
+            pressure_hpa=surface_pressure_hpa(np.nan_to_num(self.heights.on(cells))),
+            aod=self._aod(cells, 0.0),
+        )
+        parts = (way.total, way.direct, way.rayleigh, way.aerosol)
+        return OneWay(*(fill_nearest(part) for part in parts))
+
+    def _aod(self, cells: Grid, sigmas: float) -> Float32Array:
+        depth = self.fit.on(cells) + np.float32(sigmas) * self.fit.sigma_on(cells)
+        return np.minimum(depth, np.float32(HIGHEST_AOD))
+
+    def _angles(self, cells: Grid) -> Angles:
+        angles = self.directions.on(cells)
+        if self.known is None:
+            return angles
+        nothing = np.float32(np.nan)
+        return Angles(
+            *(
+                np.where(self.known, layer, nothing)
+                for layer in (
+                    angles.sun_azimuth,
+                    angles.sun_zenith,
+                    angles.view_azimuth,
+                    angles.view_zenith,
+                )
+            )
+        )
