@@ -20,16 +20,11 @@ import pandas as pd
 import pvlib
 from numpy.typing import NDArray
 
-from benchmarks.rows.batches import (
-    BATCH,
-    DATES,
-    SMALL_BATCH,
-    SMALL_DATES,
-    batch_rows,
-    stability_rows,
-)
+from benchmarks.rows.batches import BATCH, SMALL_BATCH, batch_rows
+from benchmarks.rows.products import ALL, SOME, product_rows
 from benchmarks.rows.registration import registration_rows
 from benchmarks.rows.row import Row, at_least, at_most, show
+from benchmarks.rows.stability import DATES, SMALL_DATES, stability_rows
 from benchmarks.rows.stereo import stereo_rows
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
@@ -177,6 +172,7 @@ def rows(full: bool) -> Iterator[Row]:
     yield from registration_rows(full, Path(data) if data else None)
     yield from batch_rows(Path(data) if data else None, BATCH if full else SMALL_BATCH)
     yield from stability_rows(DATES if full else SMALL_DATES)
+    yield from product_rows(ALL if full else SOME)
 
 
 def main() -> None:
