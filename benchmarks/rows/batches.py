@@ -28,7 +28,6 @@ from processing.geometry.coregister import AccuracyClass, Registration
 from processing.sensors import camera_names
 from tests.scenery import (
     Bend,
-    Shot,
     Site,
     clouded,
     made_site,

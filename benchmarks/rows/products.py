@@ -38,7 +38,7 @@ SETTINGS = ProcessSettings(version="STABLE", network=False, minimum_valid_percen
 """The place fills one percent of a tile; where pixels lie does not depend on their classes."""
 _SIDE_PX = 700
 _PART_PX = 560
-"""Columns of one part of GF-6: a part has to hold some chips of the coarse pass, 256 pixels each."""
+"""Columns of one part of GF-6, which has to hold chips of the coarse pass, 256 pixels wide."""
 _REFERENCE_PX = 1900
 
 
