@@ -24,6 +24,8 @@ from tests.scenery import Floats, Picture, Shot, Site, clouded, made_site, photo
 BIASES = ((5.0, -20.0), (-9.0, 17.0), (20.0, 3.0), (0.0, 0.0))
 CLOUDS = (0.0, 0.2, 0.39, 0.6)
 WITHIN_40, AT_60 = 0.3, 0.5
+SIDE_PX = {"GF1WFV1": 1000, "GF6WFV": 640}
+"""Lines, and columns of each part, of the scenes that are taken when not all are."""
 
 
 def registration_rows(full: bool, data: Path | None) -> Iterator[Row]:
@@ -35,14 +37,14 @@ def registration_rows(full: bool, data: Path | None) -> Iterator[Row]:
         folder = Path(name)
         outcomes: list[Outcome] = []
         for camera in CAMERAS if full else CAMERAS[:2]:
-            site, red = made_site(folder, camera, 1300 if full else 1000)
+            site, red = made_site(folder, camera, 1300 if full else SIDE_PX[camera])
             scene, other = red(when(6)), red(when(10))
             outcomes += matrix(site, scene, picture(site.grid, other), full)
             if camera == CAMERAS[1]:
                 yield from class_rows(site, scene, picture(site.grid, other), full)
                 yield from part_rows(site, scene, picture(site.grid, other))
         yield from residual_rows(outcomes)
-        yield from false_rows(folder, 200 if full else 40)
+        yield from false_rows(folder, 200 if full else 12)
         yield from pair_rows(data)
         yield from cost_rows(folder, (12000, 13400) if full else (3000, 3350))
 
