@@ -1,15 +1,14 @@
-"""Speed of map tiles: through the application, and by rio-tiler alone on the same file."""
+"""Speed of map tiles: by rio-tiler alone on the same file, and beside stock titiler.pgstac."""
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -21,8 +20,11 @@ from rasterio.warp import transform_bounds
 from rio_tiler.io import Reader
 from scipy import ndimage
 
+from benchmarks.rows.row import Row, at_most, show
+from benchmarks.rows.tilers import stock_rows
 from catalog.grid import Grid, tile
 from catalog.product import asset_specs
+from infra.postgres import Cluster
 from processing.write import write_cog
 from tiler.app import create_app
 from tiler.settings import TilerSettings
@@ -30,12 +32,6 @@ from tiler.settings import TilerSettings
 BASE = "http://127.0.0.1:8000"
 ITEM = "/collections/gf1-wfv-ard/items/drawn"
 REPEATS = 15
-
-
-def row(name: str, value: float, unit: str, bar: float | None = None) -> dict[str, Any]:
-    """Return one figure; ``bar`` is the largest value that will do."""
-    ok = None if bar is None else value <= bar
-    return {"name": name, "value": round(value, 3), "unit": unit, "bar": bar, "ok": ok}
 
 
 def landscape(shape: tuple[int, int]) -> NDArray[np.uint16]:
@@ -75,7 +71,7 @@ def cpu_milliseconds(*calls: Callable[[], object]) -> list[float]:
     return [statistics.median(taken[1:]) for taken in times]
 
 
-def rows(full: bool) -> Iterator[dict[str, Any]]:
+def rows(full: bool) -> Iterator[Row]:
     """Yield every figure; ``full`` draws from a whole tile instead of a quarter of one."""
     whole = tile("31TCL").grid
     grid = whole if full else whole.window(0, 0, whole.rows // 2, whole.cols // 2)
@@ -97,12 +93,12 @@ def rows(full: bool) -> Iterator[dict[str, Any]]:
         yield from tile_rows(Path(folder) / "drawn.SR.tiff", middle, draw)
         for address in ("preview.jpg", "preview.webp", "WebMercatorQuad/tilejson.json"):
             (taken,) = cpu_milliseconds(partial(draw, address))
-            yield row(address, taken, "ms CPU")
+            yield Row(address, round(taken, 1), "ms CPU")
 
 
 def tile_rows(
     path: Path, middle: tuple[float, float], draw: Callable[[str], object]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Time tiles in every format, and as JPEG beside rio-tiler alone."""
 
     def alone(x: int, y: int, z: int) -> bytes:
@@ -119,18 +115,29 @@ def tile_rows(
             partial(alone, at.x, at.y, at.z),
         )
         for suffix, taken in (("JPEG", jpeg), ("PNG", png), ("WebP", webp)):
-            yield row(f"item tile, zoom {zoom}, {suffix}", taken, "ms CPU")
-        yield row(f"item tile, zoom {zoom}, JPEG over rio-tiler alone", jpeg / bare, "1", 2.0)
+            yield Row(f"item tile, zoom {zoom}, {suffix}", round(taken, 1), "ms CPU")
+        title = f"item tile, zoom {zoom}, JPEG over rio-tiler alone"
+        yield at_most(title, jpeg / bare, "1", 2.0)
+
+
+def beside_stock(store: Path | None) -> Iterator[Row]:
+    """Yield the comparison with titiler.pgstac over a database of its own."""
+    with tempfile.TemporaryDirectory(prefix="gfard-bench-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with Cluster(folder / "postgres", durable=False).running() as dsns:
+            yield from stock_rows(dsns, folder, store)
 
 
 def main() -> None:
-    """Print the figures, one a line."""
+    """Print the figures, one a line; exit with 1 where a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--full", action="store_true", help="draw from a whole tile")
+    parser.add_argument("--store", type=Path, help="compare with stock on products of this store")
     options = parser.parse_args()
-    for fields in rows(options.full):
-        print(json.dumps(fields) if options.json else "  ".join(map(str, fields.values())))
+    measured = chain(rows(options.full), beside_stock(options.store))
+    raise SystemExit(show(measured, as_json=options.json))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ _LOGGER = logging.getLogger(__name__)
 # Tiles are read from local files whose folders need not be listed; a bad stored href reaches
 # nothing but TIFFs. One thread a picture: a mosaic then stops reading once it is full. Few searches
 # are kept, each with all its items.
-_TILER = {
+TILER_ENVIRONMENT = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_CACHEMAX": "256",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff",
@@ -142,7 +142,12 @@ def _supervised(
             Command(f"catalog {n}", _worker(*catalog), environment, (listener.fileno(),))
             for n in range(1, settings.catalog_workers + 1)
         ] + [
-            Command(f"tiler {n}", _worker(*tiler), {**environment, **_TILER}, (tiles.fileno(),))
+            Command(
+                f"tiler {n}",
+                _worker(*tiler),
+                {**environment, **TILER_ENVIRONMENT},
+                (tiles.fileno(),),
+            )
             for n in range(1, settings.tiler_workers + 1)
         ]
         supervise(commands, stop)

@@ -234,9 +234,9 @@ def test_zoom_levels_far_out_cost_nothing(
     client: TestClient, item: str, what: str, lowest: int, zoom: int
 ) -> None:
     address = f"{what.format(item=item)}/tiles/WebMercatorQuad/{zoom}/0/0.png"
-    start = time.perf_counter()
+    start = time.process_time()
     answer = client.get(address, params={"render": "true-colour"})
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert answer.status_code == 404
     assert answer.json()["detail"] == f"zoom level {zoom} is not drawn; drawn: {lowest} to 24"
 

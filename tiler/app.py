@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio.to_thread import current_default_thread_limiter
 from attrs import define
 from fastapi import Depends, FastAPI, Request
-from morecantile import tms
+from morecantile import TileMatrixSet, tms
 from morecantile.defaults import TileMatrixSets
 from rio_tiler.mosaic.methods import FirstMethod
 from starlette.middleware.cors import CORSMiddleware
@@ -26,8 +27,9 @@ from titiler.pgstac.factory import MosaicTilerFactory, add_search_register_route
 from titiler.pgstac.settings import PostgresSettings
 
 from catalog.renders import RENDERS
-from catalog.stores import open_store
+from catalog.stores import is_bucket, open_store
 from tiler.budget import Budget, FilterBudget, SearchBudget
+from tiler.encode import encode
 from tiler.freshness import Freshness
 from tiler.limits import (
     MOSAIC_ZOOMS,
@@ -40,19 +42,39 @@ from tiler.limits import (
     bounded_shapes,
 )
 from tiler.mosaic import BoundedMosaic, ClearPixels, mosaic_reader
+from tiler.queries import Said, describe, remember
 from tiler.reader import (
     CostlyFileError,
     ForbiddenHrefError,
     Hrefs,
     MissingFileError,
     item_reader,
+    stored_rasters,
 )
 from tiler.renders import NamedRenders
 from tiler.series import series_router
 from tiler.settings import TilerSettings
 
+_THREADS = 2
+"""Pictures that a process draws at once: one may be read or packed while Python works on another.
+
+More of them only take Python's lock from each other, and each wants blocks of its own.
+"""
+_REMOTE_THREADS = 16
+"""The same for files in a bucket, which are mostly waited for."""
 CACHE_CONTROL = "public, max-age=3600"
-GRIDS = TileMatrixSets({"WebMercatorQuad": tms.get("WebMercatorQuad")})
+
+
+class _Grids(TileMatrixSets):
+    """Tile grids that are lent, not copied at each request; nobody here changes them."""
+
+    def get(self, identifier: str) -> TileMatrixSet:
+        """Return a grid."""
+        grid: TileMatrixSet = self.tilematrixsets[identifier]
+        return grid
+
+
+GRIDS = _Grids({"WebMercatorQuad": tms.get("WebMercatorQuad")})
 """Tile grids that are served."""
 
 _STATUS_CODES: tuple[Mapping[Any, int], ...] = (
@@ -73,6 +95,7 @@ class _ItemTiler(MultiBaseTilerFactory):
 
     def register_routes(self) -> None:
         """Register what the platform serves."""
+        remember(self)
         self.tilesets()
         self.tile()
         self.tilejson()
@@ -80,6 +103,7 @@ class _ItemTiler(MultiBaseTilerFactory):
         self.preview()
         self.part()
         self.statistics()
+        describe(self.router)
 
 
 @define(kw_only=True)
@@ -88,10 +112,12 @@ class _MosaicTiler(MosaicTilerFactory):
 
     def register_routes(self) -> None:
         """Register what the platform serves."""
+        remember(self)
         self.tilesets()
         self.tile()
         self.tilejson()
         self.point()
+        describe(self.router)
 
 
 def create_app(settings: TilerSettings) -> FastAPI:
@@ -113,6 +139,8 @@ def create_app(settings: TilerSettings) -> FastAPI:
             }
         )
         await connect_to_db(app, settings=database)
+        limiter = current_default_thread_limiter()
+        limiter.total_tokens = _REMOTE_THREADS if is_bucket(settings.store) else _THREADS
         yield
         await close_db_connection(app)
 
@@ -136,30 +164,34 @@ def create_app(settings: TilerSettings) -> FastAPI:
 def _add_routes(app: FastAPI, settings: TilerSettings) -> None:
     """Add the routes of items, collections and searches, and two about the service."""
     hrefs = Hrefs(open_store(settings.store), settings.public_url)
+    rasters = stored_rasters()
     item = _ItemTiler(
-        reader=item_reader(hrefs),
+        reader=item_reader(hrefs, rasters),
         path_dependency=ItemIdParams,
         router_prefix="/collections/{collection_id}/items/{item_id}",
         img_preview_dependency=BoundedPreview,
         img_part_dependency=BoundedPart,
         supported_tms=GRIDS,
+        render_func=encode,
     )
     collection, search = (
         _MosaicTiler(
             backend=BoundedMosaic,
-            dataset_reader=mosaic_reader(hrefs),
+            dataset_reader=mosaic_reader(hrefs, rasters),
             path_dependency=path,
             router_prefix=prefix,
             assets_accessor_dependency=BoundedSearch,
             reader_dependency=ClearPixels,
             pixel_selection_dependency=_first_pixel,
             supported_tms=GRIDS,
+            render_func=encode,
         )
         for path, prefix in (
             (CollectionIdParams, "/collections/{collection_id}"),
             (SearchIdParams, "/searches/{search_id}"),
         )
     )
+    picture = Said(bounded_picture)
     budget = Budget(settings.searches_per_minute)
     for factory, zooms, more in (
         (item, ZOOMS, ()),
@@ -171,7 +203,7 @@ def _add_routes(app: FastAPI, settings: TilerSettings) -> None:
             prefix=factory.router_prefix,
             dependencies=[
                 Depends(BoundedTile(zooms)),
-                Depends(bounded_picture),
+                Depends(picture),
                 Depends(bounded_shapes),
                 *more,
             ],

@@ -91,14 +91,10 @@ class BoundedTile:
     def __init__(self, zooms: range) -> None:
         self._zooms = zooms
 
-    def __call__(
-        self,
-        request: Request,
-        tilesize: Annotated[int | None, Query(gt=0, le=MAX_TILE)] = None,
-        buffer: Annotated[float | None, Query(gt=0, le=MAX_BUFFER)] = None,
-        padding: Annotated[int | None, Query(ge=0, le=MAX_BUFFER)] = None,
-    ) -> None:
+    async def __call__(self, request: Request) -> None:
         """Refuse a tile with 404, before its numbers are used: a tile grid is slow to deepen."""
+        if len(request.scope["query_string"]) > MAX_QUERY:
+            raise HTTPException(414, f"a query may have {MAX_QUERY} characters")
         if "z" not in request.path_params:
             return
         try:
@@ -113,7 +109,6 @@ class BoundedTile:
 
 
 def bounded_picture(
-    request: Request,
     assets: Annotated[list[str] | None, Query(max_length=MAX_ASSETS)] = None,
     expression: Annotated[str, Query(max_length=MAX_FORMULA)] = "",
     color_formula: Annotated[str, Query(max_length=MAX_FORMULA)] = "",
@@ -122,13 +117,14 @@ def bounded_picture(
     dst_crs: _Crs = None,
     minzoom: _Zoom = None,
     maxzoom: _Zoom = None,
+    tilesize: Annotated[int | None, Query(gt=0, le=MAX_TILE)] = None,
+    buffer: Annotated[float | None, Query(gt=0, le=MAX_BUFFER)] = None,
+    padding: Annotated[int | None, Query(ge=0, le=MAX_BUFFER)] = None,
 ) -> None:
     """Refuse pictures that take many bands or long sums to make; a dependency of the routers.
 
     Neither is a coordinate system read from elsewhere, nor a tile grid listed beyond all use.
     """
-    if len(request.url.query) > MAX_QUERY:
-        raise HTTPException(414, f"a query may have {MAX_QUERY} characters")
     sources = [*(assets or ()), expression]
     if any(len(source) > MAX_FORMULA for source in sources):
         raise HTTPException(422, f"an asset with its options may have {MAX_FORMULA} characters")

@@ -2,6 +2,7 @@
 # mypy: allow-untyped-calls
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from titiler.pgstac.reader import Item, SimpleSTACReader
 
 from catalog.product import MaskClass
 from tiler.limits import MOSAIC_ZOOMS, NATIVE_ZOOM
+from tiler.rasters import Rasters
 from tiler.reader import GeoTiffReader, Hrefs
 
 MAX_SECONDS = 10.0
@@ -59,14 +61,19 @@ class ClearPixels(DefaultDependency):
     ] = False
 
 
-def mosaic_reader(hrefs: Hrefs) -> type[SimpleSTACReader]:
+def mosaic_reader(hrefs: Hrefs, rasters: Rasters) -> type[SimpleSTACReader]:
     """Return the reader of the items of a mosaic whose hrefs are bounded by ``hrefs``."""
 
     @attr.s
     class StoredMosaicReader(SimpleSTACReader):
         reader: type[Reader] = attr.ib(default=GeoTiffReader)
+        reader_options: dict[str, Any] = attr.ib(factory=lambda: {"rasters": rasters})
+        ctx: Any = attr.ib(default=nullcontext)
         deadline: float = attr.ib(default=float("inf"))
         clear: bool = attr.ib(default=False)
+
+        def tile_exists(self, tile_x: int, tile_y: int, tile_z: int) -> bool:
+            return True  # The file knows.
 
         def tile(
             self, tile_x: int, tile_y: int, tile_z: int, *args: Any, **kwargs: Any

@@ -6,15 +6,21 @@ taken apart, and only what names a GeoTIFF below the store's root is opened, as 
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import attr
+import numpy as np
 import rasterio
-from rio_tiler.errors import InvalidAssetName
+from morecantile import Tile
+from rasterio.windows import Window
+from rio_tiler.constants import WGS84_CRS
+from rio_tiler.errors import InvalidAssetName, TileOutsideBounds
+from rio_tiler.expression import parse_expression
 from rio_tiler.io import Reader
-from rio_tiler.models import Info
+from rio_tiler.models import ImageData, Info
 from rio_tiler.types import AssetInfo, AssetType, AssetWithOptions
 from titiler.core.errors import TilerError
 from titiler.pgstac.reader import PgSTACReader
@@ -22,6 +28,8 @@ from titiler.pgstac.reader import PgSTACReader
 from catalog.errors import StoreError
 from catalog.store import Store
 from tiler.limits import NATIVE_ZOOM, ZOOMS
+from tiler.rasters import Raster, Rasters
+from tiler.warp import DRAWN_TYPES, Positions, bilinear, nearest, positions
 
 SUFFIXES = frozenset({".tif", ".tiff"})
 MAX_SIDE = 4096
@@ -82,23 +90,119 @@ class Hrefs:
         return path
 
 
+def stored_rasters() -> Rasters:
+    """Return files that are cheap to draw from, kept open between pictures.
+
+    What lends them raises `CostlyFileError` for a file that lacks overviews, or has blocks beyond
+    all use.
+    """
+    return Rasters(_refuse_costly)
+
+
 @attr.s
 class GeoTiffReader(Reader):
-    """Reader of GeoTIFFs of the store that are cheap to draw from.
+    """Reader of GeoTIFFs of the store: another format under that name (a VRT, say) is not opened.
 
-    Another format under that name (a VRT, say) is not opened.
-
-    Raises
-    ------
-    CostlyFileError
-        The file lacks overviews, or has blocks beyond all use.
+    Attributes
+    ----------
+    rasters
+        Open files, and how they are opened.
     """
 
+    rasters: Rasters = attr.ib(factory=stored_rasters)
+
     def __attrs_post_init__(self) -> None:
-        """Open the file by the one driver."""
-        self.dataset = self._ctx_stack.enter_context(rasterio.open(self.input, driver="GTiff"))
-        _refuse_costly(self.dataset)
-        super().__attrs_post_init__()
+        """Borrow the file."""
+        self.raster: Raster = self._ctx_stack.enter_context(self.rasters.lend(str(self.input)))
+        self.dataset = self.raster.dataset
+        self.bounds = tuple(self.dataset.bounds)
+        self.crs = self.raster.crs
+        self.transform = self.dataset.transform
+        self.height, self.width = self.dataset.shape
+
+    def tile(
+        self,
+        tile_x: int,
+        tile_y: int,
+        tile_z: int,
+        tilesize: int | None = None,
+        indexes: Sequence[int] | int | None = None,
+        expression: str | None = None,
+        buffer: float | None = None,
+        resampling_method: str = "nearest",
+        **kwargs: Any,
+    ) -> ImageData:
+        """Read a map tile; the usual ones at once, others as rio-tiler does."""
+        size = tilesize or 256
+        bounds = self.tms.xy_bounds(Tile(tile_x, tile_y, tile_z))
+        at = None
+        if resampling_method in _KERNELS and not (buffer or kwargs):
+            at = self._positions(bounds, size)
+        if at is None:
+            return super().tile(
+                tile_x, tile_y, tile_z, tilesize=tilesize, indexes=indexes, expression=expression,
+                buffer=buffer, resampling_method=resampling_method, **kwargs,
+            )  # fmt: skip
+        if expression:
+            bands = tuple(parse_expression(expression))
+        elif indexes is None:
+            bands = self.raster.dataset.indexes
+        else:
+            bands = (indexes,) if isinstance(indexes, int) else tuple(indexes)
+        image = ImageData(
+            self._draw(at, bands, resampling_method),
+            assets=[self.input],
+            bounds=bounds,
+            crs=self.tms.rasterio_crs,
+            band_names=[f"b{band}" for band in bands],
+            band_descriptions=[self.raster.dataset.descriptions[n - 1] or f"b{n}" for n in bands],
+            nodata=self.raster.dataset.nodata,
+        )
+        return image.apply_expression(expression) if expression else image
+
+    def _positions(self, bounds: tuple[float, float, float, float], size: int) -> Positions | None:
+        """Return where the pixels of a tile lie in the file.
+
+        None far away from its zone, and for files unlike those of the platform.
+        """
+        a, b, west, d, e, north = self.raster.dataset.transform[:6]
+        nodata = self.raster.dataset.nodata
+        if b or d or nodata is None or np.isnan(nodata):
+            return None
+        if self.raster.dataset.dtypes[0] not in DRAWN_TYPES:
+            return None
+        at = positions(bounds, size, self.raster.to_pixels.transform, (west, north), (a, e))
+        return at if np.isfinite(at.cols).all() and np.isfinite(at.rows).all() else None
+
+    def _draw(
+        self, at: Positions, bands: Sequence[int], resampling: str
+    ) -> np.ma.MaskedArray[Any, Any]:
+        """Return the pixels of bands at places of the file, from the level just fine enough."""
+        step = at.step()
+        level = sum(coarser <= step for coarser in self.raster.levels) - 2
+        if level < 0:
+            return _read(self.raster, at, bands, resampling)
+        with self.rasters.lend(self.raster.path, level) as raster:
+            rows, cols = raster.dataset.shape
+            return _read(
+                raster, at.coarser(self.width / cols, self.height / rows), bands, resampling
+            )
+
+
+_KERNELS = {"nearest": nearest, "bilinear": bilinear}
+
+
+def _read(
+    raster: Raster, at: Positions, bands: Sequence[int], resampling: str
+) -> np.ma.MaskedArray[Any, Any]:
+    span = at.span(raster.dataset.shape)
+    if span is None:
+        raise TileOutsideBounds(f"{Path(raster.path).name} has no pixel in this tile")
+    rows, cols = span
+    pixels = raster.dataset.read(list(bands), window=Window.from_slices(rows, cols))
+    within = Positions(at.cols - cols.start, at.rows - rows.start)
+    values, hidden = _KERNELS[resampling](pixels, within, raster.dataset.nodata)
+    return np.ma.MaskedArray(values, hidden)
 
 
 def _refuse_costly(dataset: rasterio.DatasetReader) -> None:
@@ -123,14 +227,26 @@ def _refuse_costly(dataset: rasterio.DatasetReader) -> None:
         )
 
 
-def item_reader(hrefs: Hrefs) -> type[PgSTACReader]:
+def item_reader(hrefs: Hrefs, rasters: Rasters) -> type[PgSTACReader]:
     """Return the reader of single items whose hrefs are bounded by ``hrefs``."""
 
     @attr.s
     class StoredItemReader(PgSTACReader):
         reader: type[Reader] = attr.ib(default=GeoTiffReader)
+        reader_options: dict[str, Any] = attr.ib(factory=lambda: {"rasters": rasters})
+        ctx: Any = attr.ib(default=nullcontext)
         minzoom: int = attr.ib(default=ZOOMS.start)
         maxzoom: int = attr.ib(default=NATIVE_ZOOM)
+
+        def __attrs_post_init__(self) -> None:
+            # The inherited method gathers what the files are asked for anyhow.
+            self.item = self.input
+            self.assets = self.get_asset_list()
+            west, south, east, north = self.item.bbox or (-180.0, -90.0, 180.0, 90.0)
+            self.bounds, self.crs = (west, south, east, north), WGS84_CRS
+
+        def tile_exists(self, tile_x: int, tile_y: int, tile_z: int) -> bool:
+            return True  # The file knows.
 
         def info(
             self, assets: Sequence[AssetType] | AssetType | None = None, **kwargs: Any

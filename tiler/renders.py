@@ -5,6 +5,7 @@ are WebP, which is small and keeps what is transparent.
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.responses import JSONResponse
@@ -17,6 +18,7 @@ _PLAIN = re.compile(r"/tiles/[A-Za-z]+/\d+/\d+/\d+$|/preview$")
 """Addresses of pictures that name no format."""
 
 
+@lru_cache(maxsize=256)
 def expand(query: str) -> str:
     """Replace ``render=NAME`` in a query string by the parameters of that picture.
 
