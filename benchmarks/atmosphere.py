@@ -8,6 +8,7 @@ equal, so that the figures are those of radiative transfer.
 import argparse
 import itertools
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -247,8 +248,8 @@ def real_images() -> Iterator[Row]:
             yield Row(f"SR of Sen2Cor, {told}: bias, {band}", found.bias[band], "1")
 
 
-def rows(full: bool) -> Iterator[Row]:
-    """Measure everything, the quick things first."""
+def rows(full: bool, memory: Path) -> Iterator[Row]:
+    """Measure everything, the quick things first; ``memory`` keeps 6SV's runs for made scenes."""
     yield from inversion_speed()
     yield from aod_speed()
     yield from scalar_control()
@@ -256,7 +257,7 @@ def rows(full: bool) -> Iterator[Row]:
     yield from bands_against_sixs(full)
     yield from terms_against_sixs(full)
     yield from real_images()
-    yield from aerosol_rows(full)
+    yield from aerosol_rows(full, memory)
 
 
 def main() -> None:
@@ -264,8 +265,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--full", action="store_true", help="all cameras, models and points")
+    parser.add_argument("--sixs", type=Path, help="table of 6SV's runs, read and added to")
     options = parser.parse_args()
-    raise SystemExit(show(rows(options.full), as_json=options.json))
+    with tempfile.TemporaryDirectory(prefix="gfard-haze-") as folder:
+        memory = options.sixs or Path(folder) / "sixs.json"
+        raise SystemExit(show(rows(options.full, memory), as_json=options.json))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Rows of optical depth and reflectance retrieved over made scenes (see ``haze``)."""
 
+import itertools
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.rows import reflectance
 from benchmarks.rows.haze import (
     CELLS,
+    DEVELOPED,
     GAS,
     KINDS,
     NOISE,
@@ -29,6 +31,7 @@ Floats = NDArray[np.float64]
 
 _TITLE = "made scenes"
 _CLEAR_AIR = 0.6
+_LEVELS = (0.0, 0.2, 0.4, 0.6, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +45,32 @@ class _Outcome:
     sigma: Floats
     sr_inside: NDArray[np.bool_]
     sr_known_inside: NDArray[np.bool_]
+    sr_inside_sigma: NDArray[np.bool_]
 
 
-def aerosol_rows(full: bool) -> Iterator[Row]:
-    """Yield the figures over all kinds of scene, then of each kind."""
+def aerosol_rows(full: bool, memory: Path) -> Iterator[Row]:
+    """Yield the figures over all kinds of scene, then of each kind; ``memory`` keeps 6SV's runs."""
     if not os.environ.get("GFARD_TEST_DATA"):
         reason = "GFARD_TEST_DATA is not set: it names the folder with the measured spectra"
         yield Row(f"{_TITLE}: optical depth", None, "1", skipped=reason)
         return
-    with tempfile.TemporaryDirectory(prefix="gfard-haze-") as folder:
-        memory = Path(folder) / "sixs.json"
-        start = time.process_time()
-        made = list(scenes(8 if full else 3, memory))
-        found = [_outcome(scene, memory) for scene in made]
-        dark = [
-            _outcome(replace(scene, surfaces=()), memory)
-            for scene in made
-            if scene.kind == "vegetated"
-        ]
-        desert = [_outcome(desert_scene(memory), memory)]
-        spent = (time.process_time() - start) / len(made)
+    start = time.process_time()
+    made = list(scenes(8 if full else 3, memory))
+    found = [_outcome(scene, memory) for scene in made]
+    dark = [
+        _outcome(replace(scene, surfaces=()), memory) for scene in made if scene.kind == "vegetated"
+    ]
+    desert = [_outcome(desert_scene(memory), memory)]
+    spent = (time.process_time() - start) / len(made)
+    developed = [_outcome(each, memory) for each in scenes(4 * full, memory, DEVELOPED)]
+    faulty = list(reflectance.faulty_rows(f"{_TITLE}, all errors", made[::2], memory))
     yield from _depth_rows(_TITLE, found)
     yield from _reflectance_rows(_TITLE, found)
+    yield from reflectance.inside_rows(_TITLE, [each.sr_inside_sigma for each in found], bars=True)
+    yield from faulty
+    yield from _level_rows(_TITLE, found)
+    if developed:
+        yield from _plain(_depth_rows("scenes of development", developed))
     for kind in KINDS:
         own = [each for each in found if each.kind == kind]
         yield from _plain(_depth_rows(f"{_TITLE}, {kind}", own))
@@ -84,6 +91,7 @@ def _outcome(scene: HazeScene, memory: Path) -> _Outcome:
         scene.table,
     )
     clear = scene.clear
+    sr_error, sr_sigma = reflectance.score(scene, field, memory)
     return _Outcome(
         scene.kind,
         scene.aod[clear],
@@ -94,6 +102,7 @@ def _outcome(scene: HazeScene, memory: Path) -> _Outcome:
         _reflectance_inside(
             scene, replace(field, aod=scene.aod.astype(np.float32)), memory, noise=0.0
         )[:, clear],
+        (np.abs(sr_error) < sr_sigma)[:, clear],
     )
 
 
@@ -127,6 +136,19 @@ def _depth_rows(title: str, found: Sequence[_Outcome]) -> Iterator[Row]:
     yield at_most(f"{title}: AOD RMSE over the prior's", _rms(error) / _rms(prior), "1", 0.6)
     yield at_least(f"{title}: AOD errors inside one sigma, at least", inside, "%", 60)
     yield at_most(f"{title}: AOD errors inside one sigma, at most", inside, "%", 76)
+
+
+def _level_rows(title: str, found: Sequence[_Outcome]) -> Iterator[Row]:
+    """Yield how honest sigma is over thin and over thick haze."""
+    true, error, sigma = (
+        np.concatenate([getattr(each, name) for each in found])
+        for name in ("true", "error", "sigma")
+    )
+    for low, high in itertools.pairwise(_LEVELS):
+        level = (true >= low) & (true < high)
+        share = 100 * float(np.mean(np.abs(error[level]) < sigma[level]))
+        name = f"{title}, AOD {low:g} to {high:g}: errors inside one sigma"
+        yield Row(name, round(share, 2), "%")
 
 
 def _reflectance_rows(title: str, found: Sequence[_Outcome]) -> Iterator[Row]:

@@ -55,8 +55,9 @@ KINDS = ("vegetated", "desert", "mixed", "coast")
 _IMAGES = (0, 1, 2, 3, 5, 6, 7, 8)
 """Images of the spectra with plants dense enough."""
 _AEROSOL = {"desert": "dust"}
-_FIRST = 100
-"""Number of the first scene; those below were looked at while the retrieval was written."""
+DEVELOPED, REPORTED = 300, 100
+"""Number of the first scene of each half: the retrieval was made looking at the scenes of the one,
+and is reported on those of the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +128,11 @@ def spectra() -> Spectra:
     )  # fmt: skip
 
 
-def scenes(per_kind: int, memory: Path) -> Iterator[HazeScene]:
-    """Yield the scenes of every kind; ``memory`` keeps the runs of 6SV."""
+def scenes(per_kind: int, memory: Path, first: int = REPORTED) -> Iterator[HazeScene]:
+    """Yield scenes of every kind from a number on; ``memory`` keeps the runs of 6SV."""
     for kind in KINDS:
         sky = sky_of(_AEROSOL.get(kind, "continental"), memory)
-        for number in range(_FIRST, _FIRST + per_kind):
+        for number in range(first, first + per_kind):
             yield _scene(kind, number, sky)
 
 

@@ -9,15 +9,21 @@ interpolation, Gandin 1963; as Gaussian process: Rasmussen and Williams 2006, ch
     aod = prior + B (B + R)^-1 (blocks - prior)
 
 B, the covariance of the haze about its prior, has a part common to the scene and a part that
-fades over 50 km; R, that of the blocks' errors, has one that fades over 5 km and one common to
+fades over 100 km; R, that of the blocks' errors, has one that fades over 5 km and one common to
 the scene. The common parts are those of the better of two blocks, and the scene's mean: were
 they products of both sigmas, differences between blocks would be read as that error, and the
 estimate could leave the range of what the blocks say (Peelle's puzzle). Near blocks their own
 values count, further off those of the scene, and without any the prior; the variance of the
 estimate says how far that goes.
+
+How much of B is local is not known beforehand: thick haze varies more inside a scene than thin
+haze, and a share fit for the one makes sigma far too wide over the other. So several shares are
+tried, and each counts by the likelihood of the blocks under it (Rasmussen and Williams 2006,
+section 5.2); what the estimates of different shares differ by is part of the variance.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,14 +43,19 @@ _OUTLIER_MADS = 3.0
 _OUTLIER_FLOOR = 0.05
 _MAD_TO_SIGMA = 1.4826
 _BLOCK_CELLS = 10
-_MOST_BLOCKS = 2500
+_MOST_BLOCKS = 1600
 """Wider scenes get larger blocks: the estimate costs the cube of their number."""
-_LOCAL_SHARE = 0.25
-"""Part of the prior's variance that differs from place to place inside a scene."""
-_HAZE_KM = 50.0
+_LOCAL_SHARES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
+"""Parts of the prior's variance that may differ from place to place inside a scene, each double
+the one before: none is likelier than another until the scene is seen."""
+_LEAST_CHANCE = 0.01
+"""Shares less likely than that are left out."""
+_HAZE_KM = 100.0
+"""Haze was found to vary over 40 to 400 km (Anderson et al. 2003); the scenes of development are
+likelier under this length than under half or twice of it."""
 _GROUND_KM = 5.0
-_GROUND_SHARE = 0.7
-"""Part of a cell's error variance that its surroundings share; the rest is its own."""
+_GROUND_SHARE = 0.9
+"""Part of a cell's error variance that its surroundings share; the rest, noise, is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,11 @@ class Smoothed:
 
 @dataclass(frozen=True, slots=True)
 class _Blocks:
-    """Means over blocks: position in km, depth, and the variances of its parts of error."""
+    """Means over blocks: position in km, depth, and the variances of its parts of error.
+
+    ``spread`` is the mean square distance of the places in a block from its middle, km^2: s^2 / 6
+    in a square of side s, so that places of two blocks are further apart by twice that.
+    """
 
     x_km: Floats
     y_km: Floats
@@ -65,6 +80,7 @@ class _Blocks:
     near: Floats
     own: Floats
     shared: Floats
+    spread: float
 
 
 def outliers(aod: Floats) -> NDArray[np.bool_]:
@@ -114,7 +130,11 @@ def _corners(cells: Grid, side: int) -> Grid:
 
 
 def _blocks(evidence: Evidence, side: int, cell_km: float) -> _Blocks:
-    """Average the cells of each block that has any, weighted by their information."""
+    """Average the cells of each block that has any, weighted by their information.
+
+    The mean of an error that fades as a Gaussian, folded with the places in a block, is smaller
+    than the error itself.
+    """
     row, col = np.nonzero(np.isfinite(evidence.aod))
     sigma, shared = evidence.sigma[row, col], evidence.shared[row, col]
     weight = sigma**-2.0
@@ -126,13 +146,16 @@ def _blocks(evidence: Evidence, side: int, cell_km: float) -> _Blocks:
 
     local = np.maximum(sigma**2 - shared**2, 0.0)
     members = total**2 / np.bincount(block, weight**2)
+    spread = (side * cell_km) ** 2 / 6
+    left = _GROUND_KM**2 / (_GROUND_KM**2 + 2 * spread)
     return _Blocks(
         mean((col + 0.5) * cell_km),
         mean((row + 0.5) * cell_km),
         mean(evidence.aod[row, col]),
-        _GROUND_SHARE * mean(local),
+        left * _GROUND_SHARE * mean(local),
         (1 - _GROUND_SHARE) * mean(local) / members,
         mean(shared),
+        spread,
     )
 
 
@@ -141,20 +164,48 @@ def _estimate(blocks: _Blocks, corners: Grid, prior: AodPrior) -> tuple[Floats, 
     step = corners.resolution / 1000
     rows, cols = np.indices(corners.shape)
     x, y = (cols * step).ravel(), (rows * step).ravel()
-    between = np.hypot(
-        blocks.x_km[:, np.newaxis] - blocks.x_km, blocks.y_km[:, np.newaxis] - blocks.y_km
-    )
-    error = np.exp(-((between / _GROUND_KM) ** 2)) * np.minimum.outer(blocks.near, blocks.near)
+    away_2 = (x - blocks.x_km[:, np.newaxis]) ** 2 + (y - blocks.y_km[:, np.newaxis]) ** 2
+    between_2 = (blocks.x_km[:, np.newaxis] - blocks.x_km) ** 2
+    between_2 += (blocks.y_km[:, np.newaxis] - blocks.y_km) ** 2
+    away_km, between_km = np.sqrt(away_2 + blocks.spread), np.sqrt(between_2 + 2 * blocks.spread)
+    error = np.exp(-between_2 / (_GROUND_KM**2 + 2 * blocks.spread))
+    error *= np.minimum.outer(blocks.near, blocks.near)
     error += np.mean(blocks.shared) ** 2 + np.diag(blocks.own)
-    factor = cho_factor(_haze(between, prior) + error, lower=True)
-    reach = _haze(np.hypot(x - blocks.x_km[:, np.newaxis], y - blocks.y_km[:, np.newaxis]), prior)
-    aod = prior.aod + reach.T @ cho_solve(factor, blocks.aod - prior.aod)
-    gained = solve_triangular(factor[0], reach, lower=True)
-    variance = prior.sigma**2 - np.einsum("bp,bp->p", gained, gained)
-    return aod.reshape(corners.shape), np.maximum(variance, 1e-8).reshape(corners.shape)
+    departure = blocks.aod - prior.aod
+    mean, square = np.zeros(x.size), np.zeros(x.size)
+    for share, chance in _chances(departure, between_km, error, prior):
+        factor, pull = _solved(_haze(between_km, prior, share) + error, departure)
+        reach = _haze(away_km, prior, share)
+        found = reach.T @ pull
+        gained = solve_triangular(factor, reach, lower=True)
+        mean += chance * found
+        square += chance * (prior.sigma**2 - np.einsum("bp,bp->p", gained, gained) + found**2)
+    variance = np.maximum(square - mean**2, 1e-8)
+    return prior.aod + mean.reshape(corners.shape), variance.reshape(corners.shape)
 
 
-def _haze(distance_km: Floats, prior: AodPrior) -> Floats:
+def _chances(
+    departure: Floats, between_km: Floats, error: Floats, prior: AodPrior
+) -> Iterator[tuple[float, float]]:
+    """Yield the local shares that the blocks leave possible, each with its probability."""
+    logs = []
+    for share in _LOCAL_SHARES:
+        factor, pull = _solved(_haze(between_km, prior, share) + error, departure)
+        logs.append(-0.5 * departure @ pull - np.log(np.diag(factor)).sum())
+    chances = np.exp(np.array(logs) - max(logs))
+    chances[chances < _LEAST_CHANCE * chances.sum()] = 0
+    for share, chance in zip(_LOCAL_SHARES, chances / chances.sum(), strict=True):
+        if chance > 0:
+            yield share, float(chance)
+
+
+def _solved(covariance: Floats, departure: Floats) -> tuple[Floats, Floats]:
+    """Return the lower Cholesky factor of a covariance, and its inverse times the departures."""
+    factor, _ = cho_factor(covariance, lower=True)
+    return factor, cho_solve((factor, True), departure)
+
+
+def _haze(distance_km: Floats, prior: AodPrior, share: float) -> Floats:
     """Covariance of the haze about its prior: a part common to the scene and one that fades."""
     local = np.exp(-distance_km / _HAZE_KM)
-    return np.asarray(prior.sigma**2 * (1 - _LOCAL_SHARE + _LOCAL_SHARE * local))
+    return np.asarray(prior.sigma**2 * (1 - share + share * local))

@@ -25,7 +25,8 @@ CONFUSED_WITH = {
     "urban": "continental",
 }
 """The aerosol model that another one is most easily taken for."""
-_MODEL_SHARE = 0.5
+MODEL_SHARE = 0.5
+"""Part of the way to that model that counts as one sigma."""
 _HIGHEST = np.iinfo(np.uint16).max
 
 
@@ -64,7 +65,7 @@ def reflectance_uncertainty(
         for moved, coefs, share in (
             (signal, hazier, 1.0),
             (brighter.astype(np.uint16), best, 1.0),
-            (signal, other_model, _MODEL_SHARE),
+            (signal, other_model, MODEL_SHARE),
         ):
             again, _ = surface_reflectance(moved[np.newaxis], grid, _of_band(coefs, band))
             departure = again[0].astype(np.float32) - found
