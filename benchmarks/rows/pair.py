@@ -20,7 +20,7 @@ def pair_rows(data: Path | None) -> Iterator[Row]:
     """Measure the shift of two Sentinel-2 images with the matching code."""
     if data is None:
         reason = "GFARD_TEST_DATA is not set: it names the folder with the real imagery"
-        yield Row("registration_pair_pair", None, "pixel", skipped=reason)
+        yield Row("registration_pair_apart_per_axis", None, "pixel", skipped=reason)
         return
     target = read_picture(data / "coreg/S2A_T33UUU_20160529_tgt_north.tif")
     reference = read_picture(data / "coreg/S2A_T33UUU_20160608_ref_north.tif")
@@ -35,10 +35,13 @@ def pair_rows(data: Path | None) -> Iterator[Row]:
     larger = np.stack(
         [around[r - search : r + size + search, c - search : c + size + search] for r, c in corners]
     )
-    match_chips(scene[:9], larger[:9])
-    start = time.process_time()
     shifts = match_chips(scene, larger)
-    spent = time.process_time() - start
+    turns = []
+    for _ in range(5):
+        start = time.process_time()
+        match_chips(scene, larger)
+        turns.append(time.process_time() - start)
+    spent = min(turns)  # what else runs on the machine only adds
     good = shifts.ratio > 1.4
     east, north = 10.0 * np.median(shifts.right[good]), -10.0 * np.median(shifts.down[good])
     yield Row("registration_pair_east", round(float(east), 3), "m")

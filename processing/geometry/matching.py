@@ -128,8 +128,16 @@ def edges(chips: Chips) -> Chips:
         across = cv2.Scharr(chip, cv2.CV_32F, 1, 0)
         down = cv2.Scharr(chip, cv2.CV_32F, 0, 1)
         cv2.magnitude(across, down, made)
-        made /= made + np.float32(np.median(made[::2, ::2])) + np.float32(_TINY)
+    for made, middle in zip(out, _medians(out[:, ::2, ::2]), strict=True):
+        made /= made + (middle + np.float32(_TINY))
     return out
+
+
+def _medians(chips: Chips) -> NDArray[np.float32]:
+    """Return the median of each chip; in one go, as a call of its own costs more than the work."""
+    flat = chips.reshape(len(chips), -1)
+    middle = [(flat.shape[1] - 1) // 2, flat.shape[1] // 2]
+    return np.asarray(np.partition(flat, middle, axis=1)[:, middle].mean(1), np.float32)
 
 
 def worth_matching(chips: Chips) -> NDArray[np.bool_]:
@@ -140,7 +148,7 @@ def worth_matching(chips: Chips) -> NDArray[np.bool_]:
     full: NDArray[np.bool_] = np.isfinite(chips).mean((1, 2)) >= _LEAST_VALID
     if not full.any():
         return full
-    sample = _filled(chips[full][:, ::_SAMPLE, ::_SAMPLE])
+    sample = _filled(chips[:, ::_SAMPLE, ::_SAMPLE][full])
     spread = sample.std((1, 2))
     full[full] = spread > max(_FLAT * float(np.median(spread)), _TINY)
     return full
@@ -191,7 +199,7 @@ def _band_limit(size: int) -> NDArray[np.float32]:
 def _filled(chips: Chips) -> Chips:
     """Replace missing values by the mean of their chip."""
     missing = np.isnan(chips)
-    if not missing.any():
-        return chips
-    mean = np.nanmean(chips, (1, 2), keepdims=True)
-    return np.where(missing, mean, chips).astype(np.float32)
+    filled = chips.copy()
+    for k in np.flatnonzero(missing.any((1, 2))):
+        filled[k][missing[k]] = chips[k][~missing[k]].mean()
+    return filled
