@@ -125,13 +125,14 @@ class Relief:
             Names, in the order of the image.
         """
         row, col, toa, cosines = pixels.together()
+        expected = _by_table(pixels.grid, sky)
         if row.size >= _LEAST_SAMPLE:
             reflectance = _reflectance(pixels.grid, (row, col), toa, sky, around)
             sample = SlopeSample(reflectance, Illumination(*cosines))
-            c = fit_c(sample, bands.index("red"), bands.index("nir"))
+            c = fit_c(sample, expected, bands.index("red"), bands.index("nir"))
             if c is not None:
                 return cls(c, "regression over the scene", row.size, *_correlations(sample, c))
-        return cls(_by_table(pixels.grid, sky), "sky light of the look-up table", row.size)
+        return cls(expected, "sky light of the look-up table", row.size)
 
     def applied(
         self,

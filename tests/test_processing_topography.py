@@ -108,7 +108,7 @@ def test_c_is_the_light_of_the_sky_though_forest_likes_the_shade() -> None:
     sample = SlopeSample(
         seen[:, lit], Illumination(light.incidence[lit], light.slope[lit], light.sun[lit])
     )
-    found = fit_c(sample, red=2, nir=3)
+    found = fit_c(sample, c[:, 0].tolist(), red=2, nir=3)
     assert found is not None
     for band, (each, wanted) in enumerate(zip(found, c[:, 0], strict=True)):
         assert each == pytest.approx(wanted, abs=0.12), band
@@ -123,11 +123,11 @@ def test_c_is_the_light_of_the_sky_though_forest_likes_the_shade() -> None:
 
 def test_land_that_does_not_follow_the_light_is_not_corrected() -> None:
     light, cover, _ = _land(20_000, 7)
-    found = fit_c(SlopeSample(cover.astype(np.float32), light), red=2, nir=3)
+    found = fit_c(SlopeSample(cover.astype(np.float32), light), SKY, red=2, nir=3)
     assert found is not None
     assert all(each is None or each > 5 for each in found)
     few = Illumination(light.incidence[:40], light.slope[:40], light.sun[:40])
-    assert fit_c(SlopeSample(cover[:, :40].astype(np.float32), few), red=2, nir=3) is None
+    assert fit_c(SlopeSample(cover[:, :40].astype(np.float32), few), SKY, red=2, nir=3) is None
 
 
 def test_grazing_light_and_slopes_turned_away_stay_bounded() -> None:

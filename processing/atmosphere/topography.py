@@ -6,17 +6,21 @@ told by C (Soenen et al. 2005, IEEE TGRS 43, 2148-2159)::
 
     level = seen (cos(slope) cos(sun zenith) + c) / (cos(incidence) + c)
 
-C = a / b of the line seen = a + b cos(incidence), a number for each band (Teillet et al. 1982,
-Canadian Journal of Remote Sensing 8, 84-106). The line is found in classes of NDVI apart, through
-medians, and the classes are brought together by what each reflects on level ground, so that other
-covers on sunny than on shady slopes are not taken for light.
+C is a number for each band: a / b of the line seen = a + b cos(incidence) (Teillet et al. 1982,
+Canadian Journal of Remote Sensing 8, 84-106), after which what is corrected has no such slope left.
+Here it is the C for which that is so, since the line alone leaves a slope where land is not all
+canopy. Slopes are those of lines through medians in classes of NDVI apart, brought together by what
+each reflects on level ground, so that other covers on sunny than on shady slopes are not taken for
+light.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from processing.geometry.slope import Illumination
 
@@ -31,12 +35,17 @@ _STEEPEST_DEG: Final = 60.0
 """Slope beyond which heights of 30 m are in error rather than true."""
 _LOWEST, _HIGHEST = 0.4, 2.5
 """Bounds of the factor: grazing light tells nothing that a larger one could bring out."""
-_CLASSES: Final = (-1.0, 0.2, 0.4, 0.55, 0.7, 0.8, 1.01)
+_CLASS_PIXELS: Final = 1500
+_MOST_CLASSES: Final = 24
+"""Pixels of a class of NDVI, and classes: narrow ones, so that few hold two covers of which one
+likes the shade."""
 _BIN: Final = 0.04
 """Width of the classes of cos(incidence) whose medians make a line."""
 _LEAST_IN_BIN: Final = 25
 _LEAST_SPAN: Final = 0.2
 """Range of cos(incidence) that a line must cover."""
+_LARGEST_C: Final = 10.0
+"""C from which on a correction does nothing to speak of."""
 _LEAST_EFFECT: Final = 0.02
 """Relative rise of reflectance over cos(incidence) from 0 to 1 below which relief does not show."""
 
@@ -49,13 +58,18 @@ class SlopeSample:
     light: Illumination
 
 
-def fit_c(sample: SlopeSample, red: int, nir: int) -> tuple[float | None, ...] | None:
+def fit_c(
+    sample: SlopeSample, guess: Sequence[float], red: int, nir: int
+) -> tuple[float | None, ...] | None:
     """Return C of each band.
 
     Parameters
     ----------
     sample
         Land of the scene with slopes of at least ``FIT_SLOPE_DEG``.
+    guess
+        C of each band as the air lets expect: it takes the light out of the NDVI, whose classes
+        would else put dim slopes of one cover beside bright ones of another.
     red, nir
         Numbers of these bands, from 0.
 
@@ -65,50 +79,80 @@ def fit_c(sample: SlopeSample, red: int, nir: int) -> tuple[float | None, ...] |
         Per band C, from 0, or None where reflectance does not rise with the light; None where the
         land is too little or too level to tell.
     """
-    ndvi = _ndvi(sample.reflectance[red], sample.reflectance[nir])
-    kinds = np.digitize(ndvi, _CLASSES)
-    incidence = sample.light.incidence
-    level = float(np.mean(sample.light.sun)) if incidence.size else 1.0
-    rises: list[Floats] = []
-    weights: list[float] = []
-    for kind in range(1, len(_CLASSES)):
-        here = kinds == kind
-        found = _relative_rise(sample.reflectance[:, here], incidence[here], level)
-        if found is not None:
-            rises.append(found[0])
-            weights.append(found[1])
-    if not rises:
-        return None
-    rise = np.average(rises, axis=0, weights=weights)
-    return tuple(
-        max(1.0 / each - level, 0.0) if each > _LEAST_EFFECT else None for each in rise.tolist()
+    ndvi = _ndvi(
+        *(sample.reflectance[band] * factor(sample.light, guess[band]) for band in (red, nir))
     )
+    count = int(np.clip(ndvi.size // _CLASS_PIXELS, 1, _MOST_CLASSES))
+    edges = np.quantile(ndvi, np.arange(1, count) / count) if ndvi.size else []
+    classes = _classes(np.digitize(ndvi, edges), sample.light.incidence)
+    if not classes:
+        return None
+    return tuple(_level_c(values, sample.light, classes) for values in sample.reflectance)
+
+
+def _level_c(
+    values: Float32Array, light: Illumination, classes: Sequence["_Class"]
+) -> float | None:
+    """Return the C of one band after which it does not rise with the light any more."""
+    level = float(np.mean(light.sun))
+
+    def rise(c: float | None) -> float:
+        corrected = values * factor(light, c)
+        found = [each.relative_rise(corrected, level) for each in classes]
+        return float(np.average(found, weights=[each.weight for each in classes]))
+
+    if rise(None) < _LEAST_EFFECT:
+        return None
+    if rise(0.0) >= 0:
+        return 0.0
+    if rise(_LARGEST_C) <= 0:
+        return None
+    return float(brentq(rise, 0.0, _LARGEST_C, xtol=0.005))
 
 
 def _ndvi(red: Float32Array, nir: Float32Array) -> Float32Array:
     return np.asarray((nir - red) / np.maximum(nir + red, np.float32(1e-4)), np.float32)
 
 
-def _relative_rise(
-    reflectance: Float32Array, incidence: Float32Array, level: float
-) -> tuple[Floats, float] | None:
-    """Return b / (a + b level) of each band in one class, and its weight; None of too little."""
-    bins = np.floor(incidence / _BIN).astype(np.intp)
-    kept = [
-        here for each in np.unique(bins) if np.count_nonzero(here := bins == each) >= _LEAST_IN_BIN
-    ]
-    if len(kept) < 3:
-        return None
-    at = np.array([incidence[here].mean() for here in kept], np.float64)
-    if np.ptp(at) < _LEAST_SPAN:
-        return None
-    count = np.array([np.count_nonzero(here) for here in kept], np.float64)
-    medians = np.array([np.median(reflectance[:, here], axis=1) for here in kept], np.float64)
-    middle = np.average(at, weights=count)
-    spread = count * (at - middle) ** 2
-    rise = (count * (at - middle)) @ medians / spread.sum()
-    height = np.average(medians, axis=0, weights=count) + rise * (level - middle)
-    return rise / np.maximum(height, 1e-4), float(spread.sum())
+@dataclass(frozen=True, slots=True)
+class _Class:
+    """Land of like NDVI: its pixels by how the sun falls on them, and the mean cosine of each."""
+
+    bins: tuple[NDArray[np.intp], ...]
+    at: Floats
+    count: Floats
+
+    @property
+    def weight(self) -> float:
+        """How much the class tells of a line."""
+        return float(self.count @ (self.at - self._middle) ** 2)
+
+    @property
+    def _middle(self) -> float:
+        return float(np.average(self.at, weights=self.count))
+
+    def relative_rise(self, values: Float32Array, level: float) -> float:
+        """Return b / (a + b level) of the line a + b cos(incidence) through medians."""
+        medians = np.array([np.median(values[pixels]) for pixels in self.bins], np.float64)
+        slope = float((self.count * (self.at - self._middle)) @ medians) / self.weight
+        height = float(np.average(medians, weights=self.count)) + slope * (level - self._middle)
+        return slope / max(height, 1e-4)
+
+
+def _classes(kinds: NDArray[np.intp], incidence: Float32Array) -> list[_Class]:
+    """Return the classes that hold enough pixels over a wide enough range of light."""
+    steps = np.floor(incidence / _BIN).astype(np.intp)
+    found = []
+    for kind in np.unique(kinds):
+        bins = [
+            pixels
+            for step in np.unique(steps)
+            if (pixels := np.flatnonzero((kinds == kind) & (steps == step))).size >= _LEAST_IN_BIN
+        ]
+        at = np.array([incidence[pixels].mean() for pixels in bins], np.float64)
+        if len(bins) >= 3 and np.ptp(at) >= _LEAST_SPAN:
+            found.append(_Class(tuple(bins), at, np.array([p.size for p in bins], np.float64)))
+    return found
 
 
 def factor(light: Illumination, c: float | None) -> Float32Array:
