@@ -83,7 +83,9 @@ def fit_c(
         *(sample.reflectance[band] * factor(sample.light, guess[band]) for band in (red, nir))
     )
     count = int(np.clip(ndvi.size // _CLASS_PIXELS, 1, _MOST_CLASSES))
-    edges = np.quantile(ndvi, np.arange(1, count) / count) if ndvi.size else []
+    if not ndvi.size:
+        return None
+    edges = np.quantile(ndvi, np.arange(1, count) / count)
     classes = _classes(np.digitize(ndvi, edges), sample.light.incidence)
     if not classes:
         return None
