@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rows.aerosol import aerosol_rows
+from benchmarks.rows.options import option_rows
 from benchmarks.rows.row import Row, at_least, at_most, show
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
@@ -257,6 +258,7 @@ def rows(full: bool, memory: Path) -> Iterator[Row]:
     yield from bands_against_sixs(full)
     yield from terms_against_sixs(full)
     yield from real_images()
+    yield from option_rows(full)
     yield from aerosol_rows(full, memory)
 
 
