@@ -12,15 +12,21 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from pyproj import Transformer
 
+from benchmarks.rows.mask_places import place_rows, unlabelled
+from benchmarks.rows.mask_signs import sign_rows
+from benchmarks.rows.mask_ways import FUSED, NETWORK, PRIOR, RULES
 from benchmarks.rows.row import Row, at_least, at_most
+from catalog.grid import Grid
 from catalog.product import MaskClass
-from processing.quality.chips import Chip, read_chips
+from processing.quality.chips import BANDS, Chip, read_chips
 from processing.quality.edges import Edges
-from processing.quality.evaluate import Backend, Scored, score
+from processing.quality.evaluate import Scored, score
+from processing.quality.mask import classify
 from processing.quality.models import load_model
-from processing.quality.snow import chance_by_season
+from processing.quality.network import see
+from processing.quality.qa import CONFIDENCE_STEPS
+from processing.quality.snow import UNKNOWN
 
 UKIS = ("ukis_landsat5", "ukis_sentinel2")
 BIOME_MIXED = (
@@ -33,20 +39,12 @@ ON_CLOUD_N = ("oncloudn_1", "oncloudn_2", "oncloudn_3")
 CLOUD_FREE = ("l8biome_Shrubland_01_0508", "l8biome_Water_02_1010")
 BARE_ICE, CLOUD_ON_ICE = "l8biome_SnowIce_00_1415", "l8biome_SnowIce_11_1123"
 SPLIT = Path(__file__).with_name("mask_split.json")
-COAST, SUBURBS, SNOW = "282D_485L_3_3", "433D_629L_3_1", "609U_541L_3_0"
 DESERT = "scenes/S2A_29RKH_20200219_desert_sr_100m.tif"
 DESERT_CLASSES = "scenes/S2A_29RKH_20200219_SCL.tif"
 CLEAR_SCL = (4, 5, 6)
 """Vegetation, bare soil and water in the scene classification of Sentinel-2."""
-L1C_OFFSET = 1000
-"""Counts of reflectance 0 in the chips of both levels: so much has their band at 1.38 um."""
-LAND_COVER = {"water": 1, "built-up": 5, "bare": 6, "snow": 7}
-"""Codes of the land cover beside the chips of both levels."""
-
-RULES = Backend("rules", rules=True, model=None)
-NETWORK = Backend("network", rules=False, model=lambda level: load_model(level=level))
-FUSED = Backend("fused", rules=True, model=lambda level: load_model(level=level))
-PRIOR = Backend("fused", rules=True, model=lambda level: load_model(level=level), snow_chance=1.0)
+BIOME_CODES = {"thin cloud": 192, "clear": 128}
+"""Codes of the labels of L8 Biome that its classes do not keep apart."""
 
 Scores = Mapping[tuple[str, str], Scored]
 
@@ -61,7 +59,9 @@ def accuracy_rows(data: Path) -> Iterator[Row]:
     yield from _clear_rows(scores)
     yield from _ice_rows(scores, chips)
     yield from _desert_rows(data)
-    yield from _place_rows(data)
+    yield from place_rows(data)
+    yield from _thin_rows(data, chips)
+    yield from sign_rows(data, chips)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,83 +181,30 @@ def _desert_rows(data: Path) -> Iterator[Row]:
         yield at_most(f"{way.name}: false cloud on clear desert", share, "%", bar)
 
 
-def _place_rows(data: Path) -> Iterator[Row]:
-    """Yield false cloud, water and snow on the cloud-free chips with land cover."""
-    for way in (FUSED, RULES, NETWORK):
-        barred = way is FUSED
-        coast, suburbs, snow = (Place.read(data, name) for name in (COAST, SUBURBS, SNOW))
-        masks = {place.name: place.mask(way) for place in (coast, suburbs, snow)}
-        spots = {
-            "surf and sea": (coast, coast.wet),
-            "sand": (coast, (coast.cover == LAND_COVER["bare"]) & ~coast.wet),
-            "the coast": (coast, np.ones_like(coast.wet)),
-            "suburbs": (suburbs, suburbs.cover == LAND_COVER["built-up"]),
-            "fields and suburbs": (suburbs, np.ones_like(suburbs.wet)),
-        }
-        for title, (place, spot) in spots.items():
-            share = 100 * float((masks[place.name][spot] == MaskClass.CLOUD).mean())
-            bar = 3 if barred else None
-            yield at_most(f"{way.name}: false cloud on {title}", share, "%", bar)
-        if way is NETWORK:
-            continue
-        water = masks[COAST] == MaskClass.WATER
-        labelled = coast.cover == LAND_COVER["water"]
-        found = 100 * float((masks[SNOW] == MaskClass.SNOW).mean())
-        bars = (0.93, 90) if barred else (None, None)
-        yield at_least(f"{way.name}: coast water F1, land cover", f1(water, labelled), "1", bars[0])
-        yield at_least(
-            f"{way.name}: coast water F1, land cover that is wet in the short-wave infrared",
-            f1(water, labelled & coast.wet),
-            "1",
-            bars[0],
-        )
-        yield at_least(f"{way.name}: snow found on the Hudson Bay chip", found, "%", bars[1])
-    dry = float((labelled & ~coast.wet).sum() / labelled.sum())
-    yield Row("land cover water of the coast that is sand or plants", 100 * dry, "%")
-    best = f1(coast.wet, labelled)
-    yield Row("coast water F1 that true water would have, land cover", best, "1")
+def _thin_rows(data: Path, chips: Mapping[str, Chip]) -> Iterator[Row]:
+    """Yield what cloud confidence says of thin cloud, which only the labels of L8 Biome tell."""
+    split = json.loads(SPLIT.read_text())
+    for part in ("tuning", "reporting"):
+        counts = np.zeros((2, 3))
+        for name in (name for name in BIOME_MIXED if name in split[part]):
+            with rasterio.open(data / "cloud_labels" / f"{name}_label.tif") as raster:
+                label = raster.read(1)
+            chance = _cloud_chance(chips[name])
+            for kind, code in enumerate(BIOME_CODES.values()):
+                ours = chance[label == code]
+                counts[kind] += ours.size, (ours > 0.5).sum(), (ours >= CONFIDENCE_STEPS[0]).sum()
+        for kind, what in enumerate(BIOME_CODES):
+            total, cloud, some = counts[kind]
+            name = f"fused: Biome {what}, {part} chips"
+            yield Row(f"{name}: called cloud", 100 * cloud / total, "%")
+            yield Row(f"{name}: of low or more confidence", 100 * some / total, "%")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A cloud-free chip: reflectance, land cover, and what short-wave infrared calls water."""
-
-    name: str
-    chip: Chip
-    cover: NDArray[np.uint8]
-    wet: NDArray[np.bool_]
-    latitude_deg: float
-
-    def mask(self, way: Backend) -> NDArray[np.uint8]:
-        """Return the mask; the month is not known, so snow is as likely as in the coldest one."""
-        coldest = 1 if self.latitude_deg > 0 else 7
-        chance = chance_by_season(np.zeros((1, 1), np.float32), self.latitude_deg, coldest)
-        return replace(way, snow_chance=float(chance[0, 0])).mask(self.chip)
-
-    @classmethod
-    def read(cls, data: Path, name: str) -> "Place":
-        """Read a chip of ``l1c_l2a``; water has a green over short-wave index above 0 (MNDWI)."""
-        folder = data / "l1c_l2a"
-        with rasterio.open(folder / f"{name}_S2L1C.tif") as raster:
-            image = (raster.read([2, 3, 4, 8]) - np.float32(L1C_OFFSET)) * np.float32(1e-4)
-            to_degrees = Transformer.from_crs(raster.crs, 4326, always_xy=True)
-            latitude = to_degrees.transform(raster.bounds.left, raster.bounds.top)[1]
-        with rasterio.open(folder / f"{name}_S2L2A.tif") as raster:
-            bands = [raster.descriptions.index(band) + 1 for band in ("B03", "B11")]
-            green, short_wave = raster.read(bands).astype(np.float32)
-        with rasterio.open(folder / f"{name}_LULC.tif") as raster:
-            cover = raster.read(1)
-        chip = unlabelled(name, image, 10.0, "TOA")
-        return cls(name, chip, cover, green > short_wave, latitude)
-
-
-def unlabelled(name: str, image: NDArray[np.float32], resolution_m: float, level: str) -> Chip:
-    """Return a chip without labels."""
-    legend = (MaskClass.CLEAR, MaskClass.CLOUD)
-    truth = np.zeros(image.shape[1:], np.uint8)
-    return Chip(name, name, image, truth, legend, resolution_m, "SR" if level == "SR" else "TOA")
-
-
-def f1(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Return the F1 score, 0-1."""
-    return float(2 * (found & truth).sum() / max(found.sum() + truth.sum(), 1))
+def _cloud_chance(chip: Chip) -> NDArray[np.float32]:
+    """Return the probability of cloud on a chip of about 30 m."""
+    grid = Grid(32631, 300_000.0, 5_100_000.0, chip.resolution_m, *chip.truth.shape)
+    seen = see(load_model(), chip.image, BANDS, grid)
+    anywhere = np.ones(grid.shape, np.bool_)
+    return classify(
+        chip.image, anywhere, np.full(grid.shape, UNKNOWN, np.float32), None, seen
+    ).cloud

@@ -18,94 +18,43 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks.mask_accuracy import accuracy_rows
+from benchmarks.rows.mask_shadow import shadow_rows
 from benchmarks.rows.row import Row, at_least, at_most, show
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS, MaskClass
 from processing.geometry.angles import Angles
 from processing.geometry.field import averaged
-from processing.quality import rules
 from processing.quality.accuracy import Confusion
-from processing.quality.cloudbase import Rays
 from processing.quality.mask import look, tile_mask
 from processing.quality.qa import mask_and_qa
-from processing.quality.shadows import Ground, find_shadow
 from processing.sensors import camera
-from tests.cloud_scenes import SWATH_DEG, CloudScene, cloud_scene
+from tests.cloud_scenes import SWATH_DEG, cloud_scene
 
-SHADOW_SEEDS = (11, 12, 13)
-DAYS = {11: (6, 18), 12: (11, 20), 13: (9, 1)}
-"""Scenes of the shadow benchmark; none of them was looked at when the matching was made."""
 WATER_SEED = 15
 """A scene with a lake and a river."""
 
 
-def shadow_rows(full: bool) -> Iterator[Row]:
-    """Score shadow geometry below every camera, the true clouds given, and without the view."""
-    seeds = SHADOW_SEEDS if full else SHADOW_SEEDS[:1]
-    scores = [shadow_score(name, seeds) for name in SWATH_DEG]
-    name = "simulated: shadow, worst camera"
-    yield at_least(f"{name}: producer's accuracy", min(s.producers for s in scores), "1", 0.85)
-    yield at_least(f"{name}: user's accuracy", min(s.users for s in scores), "1", 0.70)
-    edge = min(s.producers_with_edge for s in scores)
-    yield Row(f"{name}: producer's accuracy with clouds beyond the edge", edge, "1")
-    blind = max(s.producers_blind for s in scores)
-    fails = "simulated: shadow without the view, best camera: producer's accuracy"
-    yield at_most(fails, blind, "1", 0.85)
+def clear_rows() -> Iterator[Row]:
+    """Score the water of a lake and a river at 16 m below every camera, by the road of a tile.
 
-
-@dataclass(frozen=True, slots=True)
-class ShadowScore:
-    """Accuracy of shadow below one camera, 0-1, its scenes counted together.
-
-    ``producers`` is that of shadows whose cloud is in the image, ``producers_with_edge`` of all,
-    ``producers_blind`` of the former when the view is taken for straight down.
+    The scenes have no clouds: what is called shadow in them is none.
     """
-
-    producers: float
-    users: float
-    producers_with_edge: float
-    producers_blind: float
-
-
-def shadow_score(name: str, seeds: tuple[int, ...]) -> ShadowScore:
-    """Find the shadows of the true clouds of scenes by geometry alone."""
-    counts = np.zeros(6)
-    for seed in seeds:
-        scene = cloud_scene(name, day=DAYS[seed], seed=seed)
-        found, blind = (
-            geometric_shadow(scene, rays) for rays in (scene.rays, scene.rays_without_view)
-        )
-        parts = (
-            found & scene.inner, scene.inner, found & scene.shadow, found, scene.shadow,
-            blind & scene.inner,
-        )  # fmt: skip
-        counts += [np.count_nonzero(part) for part in parts]
-    inner_hits, inner, hits, found_all, shadow, blind_hits = counts.tolist()
-    return ShadowScore(inner_hits / inner, hits / found_all, hits / shadow, blind_hits / inner)
-
-
-def geometric_shadow(scene: CloudScene, rays: Rays) -> NDArray[np.bool_]:
-    """Return the shadow that geometry finds under the true clouds of a scene, without network."""
-    flat, nowhere = rules.is_flat(scene.heights, scene.grid.resolution), np.zeros_like(scene.cloud)
-    water, deep = rules.is_water(scene.toa, flat), rules.is_deep_water(scene.toa, flat)
-    ground = Ground(scene.toa[3], ~nowhere, scene.cloud, nowhere, water, deep, nowhere)
-    return np.asarray((find_shadow(None, ground, rays).probability > 0.5) & ~scene.cloud)
-
-
-def water_rows() -> Iterator[Row]:
-    """Score the water of a lake and a river at 16 m below every camera, by the road of a tile."""
     for network, bar in ((True, 0.95), (False, None)):
-        pooled = sum(
-            (water_counts(name, network) for name in SWATH_DEG), Confusion(np.zeros((2, 2), int))
-        )
         way = "fused" if network else "rules"
+        pooled, shadow = Confusion(np.zeros((2, 2), int)), 0.0
+        for name in SWATH_DEG:
+            water, mask = clear_scene(name, network)
+            found = (mask == MaskClass.WATER).astype(np.uint8)
+            pooled = pooled + Confusion.of(water.astype(np.uint8), found, 2)
+            shadow = max(shadow, 100 * float((mask == MaskClass.CLOUD_SHADOW).mean()))
         yield at_least(f"simulated: water F1, {way}", pooled.f1(1), "1", bar)
         yield Row(f"simulated: water producer's accuracy, {way}", pooled.producers(1), "1")
         yield Row(f"simulated: water user's accuracy, {way}", pooled.users(1), "1")
+        yield Row(f"simulated: false shadow without clouds, worst camera, {way}", shadow, "%")
 
 
-def water_counts(name: str, network: bool) -> Confusion:
-    """Count water (1) and all else (0) of the mask of a cloudless scene against the truth."""
+def clear_scene(name: str, network: bool) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+    """Return the true water of a cloudless scene, and its mask."""
     scene = cloud_scene(name, side=800, resolution_m=16.0, layers=(), seed=WATER_SEED)
     coarse = scene.grid.coarsen(2)
     angles = SameAngles(*(float(field.mean()) for field in (*scene.sun, *scene.view)))
@@ -115,8 +64,7 @@ def water_counts(name: str, network: bool) -> Confusion:
         camera("GF1WFV1"), network=network, month=6,
     )  # fmt: skip
     encoded = np.rint(scene.toa.clip(1e-4) * 1e4).astype(np.uint16)
-    found = tile_mask(looked, encoded, scene.grid) == MaskClass.WATER
-    return Confusion.of(scene.water.astype(np.uint8), found.astype(np.uint8), 2)
+    return scene.water, tile_mask(looked, encoded, scene.grid)
 
 
 def speed_rows(full: bool) -> Iterator[Row]:
@@ -204,7 +152,7 @@ def rows(full: bool) -> Iterator[Row]:
         reason = "GFARD_TEST_DATA is not set: it names the folder with the labelled chips"
         yield Row("labelled chips", None, "1", skipped=reason)
     yield from shadow_rows(full)
-    yield from water_rows()
+    yield from clear_rows()
     yield from speed_rows(full)
 
 
