@@ -55,6 +55,7 @@ def accuracy_rows(data: Path) -> Iterator[Row]:
     ways = (FUSED, RULES, NETWORK)
     scores = {(w.name, c.name): score(c, w.name, w.mask(c)) for w in ways for c in chips.values()}
     yield from _group_rows(scores)
+    yield from _sunlit_rows(chips)
     yield from _edge_rows(chips)
     yield from _clear_rows(scores)
     yield from _ice_rows(scores, chips)
@@ -124,6 +125,18 @@ def _group_rows(scores: Scores) -> Iterator[Row]:
         if group.bar is not None:
             above = values["fused"] - max(values["rules"], values["network"])
             yield at_least(f"fused above its better part: {group.title}", above, "1", 0.0)
+
+
+def _sunlit_rows(chips: Mapping[str, Chip]) -> Iterator[Row]:
+    """Yield how much of the labelled shadow is brighter than the dimmest tenth of clear ground."""
+    for name in BIOME_SHADOW:
+        chip = chips[name]
+        shadow, clear = (
+            chip.image[3][chip.truth == chip.legend.index(value)]
+            for value in (MaskClass.CLOUD_SHADOW, MaskClass.CLEAR)
+        )
+        share = 100 * float((shadow > np.quantile(clear, 0.1)).mean())
+        yield Row(f"labelled shadow as bright as clear ground: {name}", share, "%")
 
 
 def _edge_rows(chips: Mapping[str, Chip]) -> Iterator[Row]:
