@@ -28,6 +28,7 @@ from titiler.pgstac.settings import PostgresSettings
 
 from catalog.renders import RENDERS
 from catalog.stores import is_bucket, open_store
+from catalog.web.reference import add_reference
 from tiler.budget import Budget, FilterBudget, SearchBudget
 from tiler.encode import encode
 from tiler.freshness import Freshness
@@ -158,6 +159,7 @@ def create_app(settings: TilerSettings) -> FastAPI:
         CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"]
     )
     _add_routes(app, settings)
+    add_reference(app)
     return app
 
 
@@ -240,4 +242,5 @@ def _landing(request: Request) -> dict[str, Any]:
         "statistics": f"{item}/statistics?render={{render}}",
         "timeseries": f"{base}/collections/{{collection_id}}/timeseries?lon={{lon}}&lat={{lat}}",
         "api": f"{base}/api",
+        "reference": f"{base}/api.html",
     }

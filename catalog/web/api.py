@@ -36,6 +36,7 @@ from catalog.web.extensions import (
 )
 from catalog.web.limits import PATIENCE_S, Impatient
 from catalog.web.profile import EarlierView
+from catalog.web.reference import add_reference
 from catalog.web.search import FastClient
 
 _LOG = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ def create_app(settings: CatalogSettings) -> FastAPI:
         app.add_exception_handler(kind, partial(_refuse, status))
     app.add_exception_handler(RequestValidationError, _refuse_request)
     add_exports(api)
+    add_reference(app)
     app.add_middleware(Impatient, seconds=PATIENCE_S)
     searches = [{"path": path, "method": "POST"} for path in ("/search", "/export", "/aggregate")]
     api.add_route_dependencies(searches, [Depends(_object_body)])
