@@ -49,7 +49,7 @@ SAID_IN_LATIN = re.compile(
     r"gfard|GF-?\d|WFV\d?|STAC|API|MGRS|CEOS-ARD|GeoTIFF|GeoJSON|GeoParquet|GeoPandas|DuckDB|rustac"
     r"|Python|QGIS|GDAL|HTTP|UTC|UTM|CSV|JSON|DOI|CSTR|CRESDA|NDVI|curl|aria2c?|Metalink|English"
     r"|SR|TOA|AOD|mask|angle|uint\d+|PORTAL|TMK|Natural Earth|wget|sha256sum|ogrinfo|XYZ|Tiles"
-    r"|EPSG|Atom|Zip|pixels|31TCL|[a-z0-9.]+-wfv-ard"
+    r"|KML|KMZ|Shapefile|WGS|EPSG|Atom|Zip|pixels|31TCL|[a-z0-9.]+-wfv-ard"
 )
 
 
@@ -115,7 +115,11 @@ def test_home_tells_what_there_is_and_what_is_used(visit: Visits) -> None:
 def test_the_examples_of_a_data_set_work_as_they_stand(visit: Visits, tmp_path: Path) -> None:
     code: dict[str, str] = {}
     with visit("datasets/gf1-wfv-ard") as page:
-        expect(page.get_by_role("heading", level=2)).to_have_count(7)
+        expect(page.get_by_role("heading", level=2)).to_have_count(8)
+        expect(page.locator("#part-newest .latest li")).to_have_count(4)
+        expect(page.get_by_role("img", name="1 tile with products")).to_be_visible()
+        expect(page.locator("#part-where .chip")).to_have_text(f"{TILE} {COUNT // 2}")
+        expect(page.locator("#part-where .histogram .bar-in")).to_have_count(4)
         # The frame of the products, in degrees.
         expect(page.get_by_text("116.39° E to 116.45° E, 40.17° N to 40.22° N")).to_be_visible()
         for program in ("Python", "R", "curl"):
@@ -123,6 +127,11 @@ def test_the_examples_of_a_data_set_work_as_they_stand(visit: Visits, tmp_path: 
             code[program] = page.get_by_role("tabpanel").locator("code").inner_text()
         page.get_by_role("tab", name="QGIS").click()
         addresses = page.locator(".addresses code").all_inner_texts()
+        page.reload()
+        expect(page.get_by_role("tab", name="QGIS")).to_have_attribute("aria-selected", "true")
+        page.get_by_role("navigation", name="On this page").get_by_text("Citation").click()
+        expect(page.get_by_role("heading", name="Citation")).to_be_focused()
+        expect(page.get_by_role("heading", name="Citation")).to_be_in_viewport()
         shown(page, "dataset")
     assert f'stac("{visit.site}/stac")' in code["R"]
 
@@ -147,6 +156,7 @@ def test_the_examples_of_a_data_set_work_as_they_stand(visit: Visits, tmp_path: 
 
 def test_the_calendar_adds_up_clear_shares_and_leads_to_the_products(visit: Visits) -> None:
     with visit("calendar") as page:
+        expect(page.locator(".chip")).to_have_text(f"{TILE} {COUNT}")
         page.get_by_label("MGRS tile").fill("5")
         page.get_by_role("button", name="Show").click()
         expect(page.get_by_text("A tile begins with")).to_be_visible()
@@ -194,11 +204,20 @@ def test_chosen_products_become_a_list_that_download_programs_take(visit: Visits
         expect(page.get_by_role("heading", name="1 product")).to_be_visible()
         page.goto(link)
         expect(page.get_by_role("heading", name="2 products")).to_be_visible()
+        expect(page.locator(".cart-list strong")).to_have_text(
+            [f"GF-6 WFV · {TILE} · 9 Aug 2023", f"GF-1 WFV2 · {TILE} · 5 Aug 2023"]
+        )
 
         page.get_by_role("link", name="Map search").click()
+        page.get_by_label("MGRS tile").fill(TILE)
         page.get_by_role("link", name="Export the whole search").click()
+        expect(page.locator(".cart-list dd")).to_have_text(TILE)
+        expect(page.locator(".cart-list h2")).to_contain_text(f"{COUNT} products")
         page.get_by_role("radio", name=re.compile("List of addresses")).check()
         page.get_by_role("checkbox", name=re.compile("^mask")).uncheck()
+        page.reload()
+        expect(page.get_by_role("radio", name=re.compile("List of addresses"))).to_be_checked()
+        expect(page.get_by_role("checkbox", name=re.compile("^mask"))).not_to_be_checked()
         with page.expect_download() as download:
             page.get_by_role("button", name="Save the list").click()
         expect(page.locator(".usage code")).to_contain_text(download.value.suggested_filename)

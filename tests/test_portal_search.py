@@ -72,6 +72,8 @@ def test_search_open_a_product_and_switch_its_layers(visit: Visits) -> None:
         page.get_by_role("button", name="Load more").click()
         expect(count).to_have_text(f"{COUNT} products")
         expect(cards(page)).to_have_count(COUNT)
+        page.reload()
+        expect(cards(page)).to_have_count(COUNT)
 
         with page.expect_response(re.compile(r"/tiles/.*render=true-colour")) as tile:
             open_first(page)

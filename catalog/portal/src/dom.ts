@@ -72,6 +72,7 @@ const PATHS = {
   download: "M12 4v11m-5-5l5 5 5-5M5 20h14",
   external: "M14 5h5v5M19 5l-8 8M11 6H5v13h13v-6",
   frame: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
+  image: "M4 5h16v14H4zM4 16l5-5 4 4 2-2 5 5M15 9h.01",
   link: "M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.6-5.6L12 7.2M14 10a4 4 0 0 0-6-.4l-3 3a4 4 0 0 0 5.6 5.6l1.4-1.4",
   plus: "M12 5v14M5 12h14",
   polygon: "M12 4l8 6-3 9H7l-3-9z",

@@ -56,7 +56,8 @@ export function formatLat(value: number): string {
 
 /** Percent with one decimal below 10, none above; a trace is not called zero. */
 export function formatPercent(value: number): string {
-  const unit = t.language.startsWith("zh") ? "%" : " %";
+  // A narrow space that does not break keeps the sign with its number.
+  const unit = t.language.startsWith("zh") ? "%" : "\u202f%";
   if (value > 0 && value < 0.1) return `< ${formatNumber(0.1, 1)}${unit}`;
   return `${formatNumber(value, value > 0 && value < 9.95 ? 1 : 0)}${unit}`;
 }

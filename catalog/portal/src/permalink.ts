@@ -1,7 +1,7 @@
 import { decodeRings, encodeRings } from "./area";
 import { plain } from "./route";
 import {
-  NO_FILTERS, START, TABS, type Area, type Filters, type ItemRef, type MapView, type Point, type Sort, type State,
+  MOST_PAGES, NO_FILTERS, START, TABS, type Area, type Filters, type ItemRef, type MapView, type Point, type Sort, type State,
 } from "./state";
 import type { Bbox } from "./stac/types";
 
@@ -22,6 +22,7 @@ export function encodeState(state: State): string {
   if (point) query.set("point", `${point.lon.toFixed(5)},${point.lat.toFixed(5)}`);
   put("index", state.index, START.index);
   if (state.clearOnly) query.set("looks", "clear");
+  put("pages", state.pages, START.pages);
   if (view) query.set("map", `${view.zoom.toFixed(2)}/${view.lat.toFixed(4)}/${view.lon.toFixed(4)}`);
   return plain(query);
 }
@@ -51,6 +52,7 @@ export function decodeState(query: URLSearchParams): State {
     index: query.get("index") === "sr" ? "sr" : START.index,
     clearOnly: query.get("looks") === "clear",
     view: decodeView(query.get("map")),
+    pages: Math.round(number(query.get("pages"), 1, MOST_PAGES) ?? START.pages),
   };
 }
 

@@ -1,5 +1,6 @@
 import { elsewhere } from "./address";
 import type { Bbox, ClassValue, StacAsset, StacItem } from "./stac/types";
+import { formatDate } from "./format";
 import { t } from "./strings";
 
 /** What the page shows of a STAC item, with names of this product instead of STAC keys. */
@@ -102,6 +103,15 @@ const DEFAULT_CLASSES: readonly ClassValue[] = [
   { value: 4, name: "snow", color_hint: "78DCE8" },
   { value: 5, name: "cloud", color_hint: "F5F5F5" },
 ];
+
+/** Camera, tile and day of a product by its id, whose clock is Beijing's (UTC+8); the id itself when it is another's. */
+export function productName(id: string): string {
+  const parts = /^GF(\d)(WFV\d?)\.[^.]+\.(\d{4})(\d{3})(\d{2})(\d{2})(\d{2})\.(\w+)\./.exec(id);
+  if (!parts) return id;
+  const [, satellite, camera, year, day, hour, minute, second, tile] = parts;
+  const time = new Date(Date.UTC(Number(year), 0, Number(day), Number(hour) - 8, Number(minute), Number(second)));
+  return `GF-${satellite} ${camera} · ${tile} · ${formatDate(time)}`;
+}
 
 function cameraName(item: StacItem): string {
   const fromId = /^GF(\d)(WFV\d?)\./.exec(item.id);

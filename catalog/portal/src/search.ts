@@ -1,7 +1,7 @@
 import { isAbort } from "./http";
 import { readProduct, type Product } from "./product";
 import type { PageRequest, SearchPage, StacClient } from "./stac/client";
-import { conditions, searchBody } from "./stac/query";
+import { conditions, PAGE_SIZE, searchBody } from "./stac/query";
 import type { Bbox } from "./stac/types";
 import { Store, type Filters } from "./state";
 
@@ -25,12 +25,17 @@ export class Search {
 
   constructor(private readonly client: StacClient) {}
 
-  /** Search anew; the old list stays until the answer comes. Resolves when the first products are there. */
-  async start(filters: Filters, view: Bbox | null): Promise<void> {
+  /**
+   * Search anew, for some pages at once; the old list stays until the answer comes.
+   *
+   * Resolves when the first products are there.
+   */
+  async start(filters: Filters, view: Bbox | null, pages = 1): Promise<void> {
     this.results.set({ status: "loading", error: "" });
     this.counting.abort();
     this.counting = new AbortController();
-    await this.load(this.client.first(searchBody(filters, view)), []);
+    const body = searchBody(filters, view);
+    await this.load(this.client.first({ ...body, limit: pages * PAGE_SIZE }), []);
     const { status, next } = this.results.get();
     if (status === "ready" && next) void this.count(conditions(filters, view), this.counting.signal);
   }
@@ -40,7 +45,9 @@ export class Search {
     const { next, products, status } = this.results.get();
     if (!next || status !== "ready") return;
     this.results.set({ status: "loading-more" });
-    await this.load(next, products);
+    // The pages that came at once made one large page, and the next one would be as large.
+    const body = next.body ? { ...next.body, limit: PAGE_SIZE } : null;
+    await this.load({ ...next, body }, products);
   }
 
   /** Once there is no further page, what is listed is all that matches. */

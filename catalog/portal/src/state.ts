@@ -70,6 +70,8 @@ export interface State {
   /** Whether the series leaves out what clouds hid. */
   readonly clearOnly: boolean;
   readonly view: MapView | null;
+  /** Pages of results that are listed. */
+  readonly pages: number;
 }
 
 export const NO_FILTERS: Filters = {
@@ -97,7 +99,11 @@ export const START: State = {
   index: "ndvi",
   clearOnly: false,
   view: null,
+  pages: 1,
 };
+
+/** Most pages that come back at once with an address. */
+export const MOST_PAGES = 10;
 
 type Listener<T> = (now: T, before: T) => void;
 

@@ -27,8 +27,8 @@ const LINES: Readonly<Record<Index, readonly Line[]>> = {
   })),
 };
 
-/** Chart of samples through time: clear ones joined by lines, the others as rings beside them. */
-export function seriesChart(samples: readonly Sample[], index: Index, place: string): HTMLElement {
+/** Chart of samples through time: clear ones joined by lines, the others as rings; a line at the product that is open. */
+export function seriesChart(samples: readonly Sample[], index: Index, place: string, open: string): HTMLElement {
   const lines = LINES[index];
   const times = samples.map(({ time }) => time.getTime());
   const [first, last] = [Math.min(...times), Math.max(...times)];
@@ -42,6 +42,7 @@ export function seriesChart(samples: readonly Sample[], index: Index, place: str
     ...valueAxis(low, high, y),
     ...timeAxis(first, last, x),
     ...lines.flatMap((line) => drawn(line, samples, x, y)),
+    ...nowLine(samples, open, x),
   );
   return h("figure", { class: "series-chart" }, picture, legend(lines));
 }
@@ -84,6 +85,14 @@ function drawn(line: Line, samples: readonly Sample[], x: (time: number) => numb
     return s("circle", { cx, cy, r: 3.2, class: sample.clear ? line.style : "mark-masked", "data-id": sample.id }, s("title", {}, words));
   });
   return [s("polyline", { points: points.join(" "), class: line.style }), ...marks];
+}
+
+/** Upright line at the date of the product that is open. */
+function nowLine(samples: readonly Sample[], open: string, x: (time: number) => number): SVGElement[] {
+  const sample = samples.find(({ id }) => id === open);
+  if (!sample) return [];
+  const at = x(sample.time.getTime());
+  return [s("line", { x1: at, x2: at, y1: TOP, y2: HEIGHT - BOTTOM, class: "chart-now" })];
 }
 
 function legend(lines: readonly Line[]): HTMLElement {

@@ -7,6 +7,7 @@ import { link, type Route } from "../route";
 import { tileBody } from "../stac/query";
 import type { StacCollection } from "../stac/types";
 import { t } from "../strings";
+import { tileChips } from "../views/tile-chips";
 import { countLooks, sum, type Calendar, type Looks } from "../tools/clear-looks";
 import type { Page } from "./page";
 
@@ -87,7 +88,7 @@ export class CalendarPage implements Page {
     this.status.textContent = tile ? t.site.loading : t.calendar.prompt;
     try {
       this.offer(await this.catalog.collections(), collection);
-      if (!tile) return;
+      if (!tile) return await this.offerTiles(collection, signal);
       const body = {
         ...tileBody(tile, collection, PAGE),
         fields: { include: FIELDS, exclude: ["assets", "links", "geometry", "bbox"] },
@@ -97,6 +98,15 @@ export class CalendarPage implements Page {
     } catch (error) {
       if (!isAbort(error)) this.status.textContent = error instanceof Error ? error.message : String(error);
     }
+  }
+
+  /** Name the tiles that have products, so that nobody needs to know them by heart. */
+  private async offerTiles(collection: string, signal: AbortSignal): Promise<void> {
+    const search = collection ? { collections: [collection] } : {};
+    const found = await this.catalog.client.coverage(search, signal);
+    if (!found || found.tiles.length === 0) return;
+    const place = collection ? { collection } : {};
+    fill(this.map, tileChips(found.tiles, (tile) => link("calendar", "", new URLSearchParams({ ...place, tile }))));
   }
 
   private offer(collections: readonly StacCollection[], chosen: string): void {

@@ -5,14 +5,18 @@ import { fill, h, icon, on } from "../dom";
 import { COMMANDS, exportCommand, FORMATS, saveExport, TABLES, type ExportRequest, type Format } from "../exports";
 import { formatDate, formatSize } from "../format";
 import { decodeFilters } from "../permalink";
-import { DATA_FILES } from "../product";
+import { DATA_FILES, productName } from "../product";
 import { link, plain, type Route } from "../route";
 import { conditions } from "../stac/query";
+import type { StacCollection } from "../stac/types";
 import { t } from "../strings";
+import { spokenConditions } from "../views/conditions";
 import type { Page } from "./page";
 
 const SEARCH = "search";
 const ITEMS = "items";
+const START_FORMAT: Format = "aria2";
+const START_FILES: readonly string[] = ["SR", "mask"];
 
 /** What is to be listed: the cart, all that a search finds, or products that a link names. */
 type Subject =
@@ -23,8 +27,8 @@ type Subject =
 /** Downloads: the products of the cart, or all that a search finds, as a list in a chosen form. */
 export class CartPage implements Page {
   readonly element = h("div", { class: "page" });
-  private format: Format = "aria2";
-  private readonly files = new Set<string>(["SR", "mask"]);
+  private format: Format = START_FORMAT;
+  private files: ReadonlySet<string> = new Set(START_FILES);
   private subject: Subject = { kind: "cart" };
   private readonly listed = h("div", {});
   private readonly total = h("p", { class: "count", role: "status" });
@@ -43,6 +47,9 @@ export class CartPage implements Page {
 
   show({ query }: Route): void {
     this.subject = subjectOf(query);
+    this.format = FORMATS.find((one) => one === query.get("format")) ?? START_FORMAT;
+    const files = query.get("files");
+    this.files = new Set(files === null ? START_FILES : files.split(","));
     fill(this.element, h("h1", {}, t.cart.heading), this.listed);
     this.refresh();
   }
@@ -63,7 +70,7 @@ export class CartPage implements Page {
   }
 
   private part(subject: Subject, chosen: readonly Chosen[]): HTMLElement {
-    if (subject.kind === "search") return searchPart(subject.query);
+    if (subject.kind === "search") return this.searchPart(subject.query);
     return subject.kind === "items" ? itemsPart(subject.ids) : this.products(chosen);
   }
 
@@ -86,22 +93,38 @@ export class CartPage implements Page {
     );
   }
 
+  private searchPart(query: URLSearchParams): HTMLElement {
+    const filters = decodeFilters(query);
+    const heading = h("h2", {}, t.cart.search);
+    const asked = h("dl", { class: "facts wide" });
+    void this.catalog.collections().catch((): readonly StacCollection[] => []).then((known) => {
+      const spoken = spokenConditions(filters, known);
+      const rows = spoken.length > 0 ? spoken : [[t.cart.conditions, t.cart.noCondition] as const];
+      fill(asked, ...rows.flatMap(([name, words]) => [h("dt", {}, name), h("dd", {}, words)]));
+    });
+    this.catalog.client.count(conditions(filters, null), new AbortController().signal).then(
+      (count) => count !== null && (heading.textContent = `${t.cart.search}: ${t.cart.products(count)}`),
+      (error: unknown) => console.warn("not counted", error), // the list can be made all the same
+    );
+    const back = h("a", { class: "button small", href: link("search", "", query) }, t.cart.back);
+    return h("section", { class: "cart-list" }, heading, h("p", {}, t.cart.searchNote), asked, h("p", {}, back));
+  }
+
   private form(): HTMLElement {
     const formats = FORMATS.map((format) => {
       const [name, text] = t.cart.formats[format] ?? [format, ""];
       const radio = h("input", { type: "radio", name: "format", value: format, checked: format === this.format });
       on(radio, "change", () => {
         this.format = format;
-        this.summarise();
+        this.chosen();
       });
       return h("label", { class: "option" }, radio, h("span", {}, h("strong", {}, name), h("small", {}, text)));
     });
     const files = DATA_FILES.map((key) => {
       const box = h("input", { type: "checkbox", value: key, checked: this.files.has(key) });
       on(box, "change", () => {
-        if (box.checked) this.files.add(key);
-        else this.files.delete(key);
-        this.summarise();
+        this.files = new Set(DATA_FILES.filter((one) => (one === key ? box.checked : this.files.has(one))));
+        this.chosen();
       });
       return h("label", { class: "check" }, box, h("span", {}, h("code", {}, key), " ", t.assets[key] ?? ""));
     });
@@ -115,6 +138,16 @@ export class CartPage implements Page {
       this.said,
       this.usage,
     );
+  }
+
+  /** What is to be listed, and how, stands in the address. */
+  private chosen(): void {
+    const query = subjectQuery(this.subject);
+    if (this.format !== START_FORMAT) query.set("format", this.format);
+    const files = [...this.files].join(",");
+    if (files !== START_FILES.join(",")) query.set("files", files);
+    history.replaceState(null, "", link("cart", "", query));
+    this.summarise();
   }
 
   private request(): ExportRequest {
@@ -135,7 +168,7 @@ export class CartPage implements Page {
     this.total.textContent = this.subject.kind !== "cart" || table ? "" : t.cart.total(formatSize(volume), sizes.length);
     this.said.textContent = "";
     const command = COMMANDS[this.format];
-    const ask = copyButton("curl", () => exportCommand(this.catalog.config.stac, this.request()));
+    const ask = copyButton(t.cart.copyCommand, () => exportCommand(this.catalog.config.stac, this.request()));
     fill(this.usage, command ? h("p", {}, `${t.cart.use} `, h("code", {}, command)) : null, ask);
   }
 
@@ -158,26 +191,19 @@ function subjectOf(query: URLSearchParams): Subject {
   return { kind: "cart" };
 }
 
+function subjectQuery(subject: Subject): URLSearchParams {
+  if (subject.kind === "search") return new URLSearchParams({ [SEARCH]: plain(subject.query) });
+  return new URLSearchParams(subject.kind === "items" ? { [ITEMS]: subject.ids.join(",") } : {});
+}
+
 /** Address of the downloads of chosen products, for other people. */
 function itemsLink(chosen: readonly Chosen[]): string {
-  return link("cart", "", new URLSearchParams({ [ITEMS]: chosen.map(({ id }) => id).join(",") }));
+  return link("cart", "", subjectQuery({ kind: "items", ids: chosen.map(({ id }) => id) }));
 }
 
 /** Address of the downloads of a search. */
 export function exportLink(filters: URLSearchParams): string {
-  return link("cart", "", new URLSearchParams({ [SEARCH]: plain(filters) }));
-}
-
-function searchPart(query: URLSearchParams): HTMLElement {
-  const entries = [...query].map(([key, value]) => h("li", {}, h("code", {}, `${key}=${value.length > 60 ? `${value.slice(0, 60)}…` : value}`)));
-  return h(
-    "section",
-    { class: "cart-list" },
-    h("h2", {}, t.cart.search),
-    h("p", {}, t.cart.searchNote),
-    h("ul", { class: "conditions" }, ...entries),
-    h("p", {}, h("a", { class: "button small", href: link("search", "", query) }, t.cart.back)),
-  );
+  return link("cart", "", subjectQuery({ kind: "search", query: filters }));
 }
 
 function itemsPart(ids: readonly string[]): HTMLElement {
@@ -185,7 +211,7 @@ function itemsPart(ids: readonly string[]): HTMLElement {
     "section",
     { class: "cart-list" },
     h("h2", {}, t.cart.products(ids.length)),
-    h("ul", { class: "conditions" }, ...ids.map((id) => h("li", {}, h("code", {}, id)))),
+    h("ul", {}, ...ids.map((id) => h("li", {}, h("div", {}, h("strong", {}, productName(id)), h("span", {}, id))))),
   );
 }
 

@@ -3,14 +3,25 @@ import { copyButton } from "../copy";
 import type { AllCounters } from "../counters";
 import { fill, h, icon, outside } from "../dom";
 import { formatCount, formatDate, formatLat, formatLon, formatNumber, formatSize } from "../format";
-import { flatBbox, maskClasses, rank } from "../product";
+import { flatBbox, maskClasses, rank, readProduct, type Product } from "../product";
 import { link, type Route } from "../route";
 import type { StacAsset, StacCollection } from "../stac/types";
 import { served, t } from "../strings";
+import { PROGRAMS, type Program } from "../snippets";
+import { searchBody } from "../stac/query";
+import { NO_FILTERS } from "../state";
 import { accessTabs } from "../views/access";
+import { coverageView } from "../views/coverage";
 import { contactHref } from "../views/frame";
-import { datasetCard } from "./home";
+import { datasetCard, latestCard } from "./home";
 import type { Page } from "./page";
+
+/** Newest products that a data set shows. */
+const NEWEST = 4;
+
+/** Sections of a data set, by the names that their links have. */
+const PARTS = ["newest", "holds", "where", "quality", "terms", "citation", "contact", "access"] as const;
+type Part = (typeof PARTS)[number];
 
 /** The list of data sets, and one of them with all that a user has to know. */
 export class DatasetsPage implements Page {
@@ -20,6 +31,8 @@ export class DatasetsPage implements Page {
   private readonly heading = h("h1", {}, t.dataset.heading);
   private readonly body = h("div", { class: "page-body" });
   private asked = 0;
+  /** Data set that is shown whole; null while one is on its way. */
+  private shown: string | null = null;
 
   constructor(private readonly catalog: Catalog) {
     this.element = h("div", { class: "page" }, this.crumbs, this.heading, this.body);
@@ -29,14 +42,18 @@ export class DatasetsPage implements Page {
     return this.heading.textContent;
   }
 
-  show({ name }: Route): void {
+  show({ name, query }: Route): void {
+    if (name && name === this.shown) return this.goTo(query.get("part"));
+    this.shown = null;
     this.heading.textContent = name ? (t.collections[name]?.title ?? name) : t.dataset.heading;
     this.crumbs.hidden = !name;
     fill(this.body, h("p", { role: "status" }, t.site.loading));
-    void this.load(name, ++this.asked);
+    void this.load(name, query, ++this.asked);
   }
 
-  private async load(name: string, turn: number): Promise<void> {
+  private async load(name: string, query: URLSearchParams, turn: number): Promise<void> {
+    const newest = name ? this.newest(name) : Promise.resolve([]);
+    const coverage = name ? this.coverage(name) : Promise.resolve(null);
     const [collections, counters] = await Promise.all([
       this.catalog.collections().catch((error: unknown) => (error instanceof Error ? error : new Error(String(error)))),
       this.catalog.counters().catch(() => null),
@@ -45,8 +62,12 @@ export class DatasetsPage implements Page {
     if (collections instanceof Error) return this.fail(collections.message);
     const one = collections.find(({ id }) => id === name);
     if (name && !one) return this.fail(t.dataset.missing);
-    if (one) await this.showOne(one, counters, turn);
-    else this.showAll(collections, counters);
+    if (!one) return this.showAll(collections, counters);
+    const [products, where] = await Promise.all([newest, coverage]);
+    if (turn !== this.asked) return;
+    this.showOne(one, counters, products, where, PROGRAMS.find((program) => program === query.get("program")));
+    this.shown = name;
+    this.goTo(query.get("part"));
   }
 
   private fail(message: string): void {
@@ -58,37 +79,66 @@ export class DatasetsPage implements Page {
     fill(this.body, h("p", { class: "lead" }, t.dataset.intro), h("div", { class: "cards" }, ...cards));
   }
 
-  private async showOne(collection: StacCollection, counters: AllCounters | null, turn: number): Promise<void> {
+  private showOne(
+    collection: StacCollection, counters: AllCounters | null, newest: readonly Product[], where: HTMLElement | null, program: Program = "Python",
+  ): void {
     this.heading.textContent = titleOf(collection);
-    const newest = await this.newest(collection.id);
-    if (turn !== this.asked) return;
     const { config } = this.catalog;
+    const chosen = (name: Program): void => history.replaceState(null, "", link("datasets", collection.id, `program=${name}&part=access`));
+    const content: Record<Part, readonly (HTMLElement | null)[]> = {
+      newest: newest.length > 0 ? [h("ul", { class: "latest" }, ...newest.map(latestCard))] : [],
+      holds: [fileTable(collection), bandTable(collection)],
+      where: [where, whereWhen(collection)],
+      quality: [qualityTexts(), classLegend(collection), bitTable(collection)],
+      terms: [terms(collection)],
+      citation: [citation(collection)],
+      contact: [contact(config.contact)],
+      access: [accessTabs(config, collection.id, newest[0] ?? null, program, chosen)],
+    };
+    const parts = PARTS.filter((name) => content[name].length > 0);
     fill(
       this.body,
       ...descriptionOf(collection).map((text) => h("p", { class: "lead" }, text)),
       figures(collection, counters),
       actions(collection, config.stac),
-      part(t.dataset.what, fileTable(collection), bandTable(collection)),
-      part(t.dataset.whereWhen, whereWhen(collection)),
-      part(t.dataset.quality, qualityTexts(), classLegend(collection), bitTable(collection)),
-      part(t.dataset.terms, terms(collection)),
-      part(t.dataset.citation, citation(collection)),
-      part(t.dataset.contact, contact(config.contact)),
-      part(t.dataset.access, accessTabs(config, collection.id, newest)),
+      h(
+        "div",
+        { class: "sections" },
+        contents(collection.id, parts),
+        h("div", {}, ...parts.map((name) => part(name, ...content[name]))),
+      ),
     );
   }
 
-  /** Newest product of a collection: its id and the address of its reflectance; null for none. */
-  private async newest(collection: string): Promise<{ id: string; href: string } | null> {
-    const request = this.catalog.client.first({ collections: [collection], limit: 1 });
+  /** Bring a section into view, as a link to it asks. */
+  private goTo(name: string | null): void {
+    const section = PARTS.some((one) => one === name) ? this.body.querySelector(`#part-${name}`) : null;
+    section?.scrollIntoView();
+    section?.querySelector("h2")?.focus({ preventScroll: true });
+  }
+
+  private async newest(collection: string): Promise<readonly Product[]> {
+    const request = this.catalog.client.first({ ...searchBody({ ...NO_FILTERS, collection }, null), limit: NEWEST });
     const page = await this.catalog.client.page(request, new AbortController().signal).catch(() => null);
-    const item = page?.items[0];
-    return item ? { id: item.id, href: item.assets["SR"]?.href ?? "" } : null;
+    return (page?.items ?? []).map(readProduct);
+  }
+
+  /** Map and bars of where and when there are products; null where the server does not tell. */
+  private async coverage(collection: string): Promise<HTMLElement | null> {
+    const asked = this.catalog.client.coverage({ collections: [collection] }, new AbortController().signal);
+    const found = await asked.catch(() => null);
+    return found && found.tiles.length > 0 ? coverageView(collection, found) : null;
   }
 }
 
-function part(title: string, ...content: (HTMLElement | null)[]): HTMLElement {
-  return h("section", { class: "part" }, h("h2", {}, title), ...content);
+/** Links to the sections of a data set, beside them where there is room. */
+function contents(collection: string, parts: readonly Part[]): HTMLElement {
+  const links = parts.map((name) => h("li", {}, h("a", { href: link("datasets", collection, `part=${name}`) }, t.dataset.parts[name])));
+  return h("nav", { class: "contents", "aria-label": t.dataset.onThisPage }, h("ul", {}, ...links));
+}
+
+function part(name: Part, ...content: readonly (HTMLElement | null)[]): HTMLElement {
+  return h("section", { class: "part", id: `part-${name}` }, h("h2", { tabindex: -1 }, t.dataset.parts[name]), ...content);
 }
 
 function figures({ id }: StacCollection, counters: AllCounters | null): HTMLElement | null {

@@ -18,12 +18,13 @@ export class HomePage implements Page {
   private readonly counters = h("dl", { class: "counters" });
   private readonly datasets = h("div", { class: "cards" });
   private readonly latest = h("ul", { class: "latest" });
+  private readonly showcase = h("div", { class: "showcase" });
 
   constructor(private readonly catalog: Catalog) {
     this.element = h(
       "div",
       { class: "home" },
-      hero(),
+      hero(this.showcase),
       h(
         "section",
         { class: "band counters-band", "aria-label": t.home.counters },
@@ -48,15 +49,21 @@ export class HomePage implements Page {
     void this.load();
   }
 
+  /** Each part comes in as soon as it is known; the cards wait for the counters, which they show. */
   private async load(): Promise<void> {
     const counters = this.catalog.counters().catch(() => null);
-    const found = this.findLatest().catch((): readonly Product[] => []);
-    const collections = await this.catalog.collections().catch((): readonly StacCollection[] => []);
-    const told = await counters;
-    fill(this.counters, ...(told ? counterEntries(told) : [h("p", {}, t.home.countersMissing)]));
-    fill(this.datasets, ...collections.map((one) => datasetCard(one, told)));
-    const latest = await found;
+    const collections = this.catalog.collections().catch((): readonly StacCollection[] => []);
+    await Promise.all([
+      this.showLatest(),
+      counters.then((told) => fill(this.counters, ...(told ? counterEntries(told) : [h("p", {}, t.home.countersMissing)]))),
+      Promise.all([collections, counters]).then(([all, told]) => fill(this.datasets, ...all.map((one) => datasetCard(one, told)))),
+    ]);
+  }
+
+  private async showLatest(): Promise<void> {
+    const latest = await this.findLatest().catch((): readonly Product[] => []);
     fill(this.latest, ...latest.map(latestCard));
+    fill(this.showcase, showcase(latest));
     if (latest.length === 0) fill(this.latest, h("li", { class: "note" }, t.home.latestNone));
   }
 
@@ -99,22 +106,40 @@ export function datasetCard(collection: StacCollection, counters: AllCounters | 
   );
 }
 
-function hero(): HTMLElement {
+/** Picture of the clearest of the newest products, leading to it; null when there is none. */
+function showcase(latest: readonly Product[]): HTMLElement | null {
+  const [product] = latest.filter(({ thumbnail }) => thumbnail !== null).toSorted((a, b) => (a.cloud ?? 100) - (b.cloud ?? 100));
+  if (!product?.thumbnail) return null;
+  const name = `${product.camera} · ${product.tile} · ${formatDate(product.time)}`;
+  return h(
+    "a",
+    { href: productLink(product) },
+    h("img", { src: product.thumbnail, alt: t.home.pictureOf(name), width: 440, height: 440 }),
+    h("span", {}, name),
+  );
+}
+
+function hero(picture: HTMLElement): HTMLElement {
   return h(
     "section",
     { class: "hero" },
     h(
       "div",
       { class: "inner" },
-      h("p", { class: "kicker" }, t.home.kicker),
-      h("h1", {}, t.home.title),
-      h("p", { class: "lead" }, t.home.lead),
       h(
-        "p",
-        { class: "actions" },
-        h("a", { class: "button primary", href: link("search") }, icon("search"), t.home.start),
-        h("a", { class: "button ghost", href: link("datasets") }, t.home.browse),
+        "div",
+        {},
+        h("p", { class: "kicker" }, t.home.kicker),
+        h("h1", {}, t.home.title),
+        h("p", { class: "lead" }, t.home.lead),
+        h(
+          "p",
+          { class: "actions" },
+          h("a", { class: "button primary", href: link("search") }, icon("search"), t.home.start),
+          h("a", { class: "button ghost", href: link("datasets") }, t.home.browse),
+        ),
       ),
+      picture,
     ),
   );
 }
@@ -131,20 +156,26 @@ function counterEntries(counters: Counters): HTMLElement[] {
   );
 }
 
-function latestCard(product: Product): HTMLElement {
-  const place = `item=${product.collection}/${product.id}&tile=${product.tile}`;
-  const cloud = product.cloud === null ? "" : ` · ${t.results.cloud(formatPercent(product.cloud))}`;
+/** Picture and date of a product, leading to it. */
+export function latestCard(product: Product): HTMLElement {
   return h(
     "li",
     {},
     h(
       "a",
-      { href: link("search", "", place) },
-      product.thumbnail ? h("img", { src: product.thumbnail, alt: "", loading: "lazy", width: 160, height: 160 }) : null,
+      { href: productLink(product) },
+      product.thumbnail
+        ? h("img", { src: product.thumbnail, alt: "", loading: "lazy", width: 160, height: 160 })
+        : h("span", { class: "no-picture" }, icon("image")),
       h("strong", {}, formatDate(product.time)),
-      h("span", {}, `${product.camera} · ${product.tile}${cloud}`),
+      h("span", {}, `${product.camera} · ${product.tile}`),
+      product.cloud === null ? null : h("span", {}, t.results.cloud(formatPercent(product.cloud))),
     ),
   );
+}
+
+function productLink({ collection, id, tile }: Product): string {
+  return link("search", "", `item=${collection}/${id}&tile=${tile}`);
 }
 
 function section(title: string, ...content: HTMLElement[]): HTMLElement {

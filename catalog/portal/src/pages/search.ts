@@ -104,9 +104,10 @@ export class SearchPage implements Page {
     this.listen();
     const needsMap = this.state.get().filters.area.kind === "view";
     // The map takes the processor for a while: products come first where they do not depend on it.
-    if (!needsMap) await this.runSearch();
+    const { pages } = this.state.get();
+    if (!needsMap) await this.runSearch(pages);
     await Promise.all([this.loadCollections(), this.openMap().finally(() => this.mapDone())]);
-    if (needsMap) void this.runSearch();
+    if (needsMap) void this.runSearch(pages);
     await this.showSelected(false);
     await this.showCompare();
   }
@@ -164,11 +165,12 @@ export class SearchPage implements Page {
     else history.replaceState(null, "", hash);
   }
 
-  private async runSearch(): Promise<void> {
+  private async runSearch(pages = 1): Promise<void> {
     clearTimeout(this.settle);
+    this.state.set({ pages });
     const { filters } = this.state.get();
     const view = this.map?.bounds() ?? null;
-    await this.search.start(filters, view);
+    await this.search.start(filters, view, pages);
     if (filters === this.state.get().filters) void this.countByTime(conditions({ ...filters, from: "", to: "" }, view));
   }
 

@@ -16,6 +16,16 @@ export interface PageRequest {
   readonly body: Record<string, unknown> | null;
 }
 
+/** Where and when products are: their number by tile ("MGRS-31TCL") and by month. */
+export interface Coverage {
+  readonly tiles: readonly Bucket[];
+  readonly months: readonly Bucket[];
+}
+
+/** Aggregations by the names that the server gives them. */
+const MONTHS = "datetime_frequency";
+const TILES = "grid_code_frequency";
+
 /** The few requests that the page makes to a STAC API. */
 export class StacClient {
   private landing: Promise<boolean> | null = null;
@@ -49,15 +59,27 @@ export class StacClient {
    * Null where the server does not aggregate.
    */
   async histogram(body: Record<string, unknown>, signal: AbortSignal): Promise<readonly Bucket[] | null> {
-    const name = "datetime_frequency";
+    const answer = await this.aggregate(body, [MONTHS], signal);
+    return answer?.get(MONTHS) ?? null;
+  }
+
+  /** Tiles and months in which a search finds products; null where the server does not aggregate. */
+  async coverage(body: Record<string, unknown>, signal: AbortSignal): Promise<Coverage | null> {
+    const answer = await this.aggregate(body, [TILES, MONTHS], signal);
+    return answer && { tiles: answer.get(TILES) ?? [], months: answer.get(MONTHS) ?? [] };
+  }
+
+  private async aggregate(
+    body: Record<string, unknown>, names: readonly string[], signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, readonly Bucket[]> | null> {
     if (!(await this.aggregates())) return null;
     const answer = await fetchJson<{ aggregations: { name: string; buckets?: Bucket[] }[] }>(`${this.root}/aggregate`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ ...body, aggregations: [name], [`${name}_interval`]: "month" }),
+      body: JSON.stringify({ ...body, aggregations: names, [`${MONTHS}_interval`]: "month" }),
       signal,
     });
-    return answer.aggregations.find((one) => one.name === name)?.buckets ?? null;
+    return new Map(answer.aggregations.map(({ name, buckets }) => [name, buckets ?? []]));
   }
 
   /** All items of a search, page by page, up to `most`. */

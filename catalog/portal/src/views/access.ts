@@ -2,20 +2,23 @@ import type { SiteConfig } from "../config";
 import { copyButton } from "../copy";
 import { h } from "../dom";
 import { curlSnippet, PROGRAMS, pythonSnippet, rSnippet, type Program, type Subject } from "../snippets";
+import type { Product } from "../product";
 import { t } from "../strings";
 import { tabs } from "./tabs";
 
 /** Examples for programs, a tab each, with the addresses of this server. */
-export function accessTabs(config: SiteConfig, collection: string, newest: { id: string; href: string } | null): HTMLElement {
+export function accessTabs(
+  config: SiteConfig, collection: string, newest: Product | null, program: Program, changed: (program: Program) => void,
+): HTMLElement {
   const subject: Subject = { stac: config.stac, collection, id: newest?.id ?? null };
   const content: Record<Program, () => HTMLElement> = {
     Python: () => codeBox(pythonSnippet(subject)),
     R: () => codeBox(rSnippet(subject)),
-    QGIS: () => qgis(config, collection, newest?.href ?? ""),
+    QGIS: () => qgis(config, collection, newest?.item.assets["SR"]?.href ?? ""),
     curl: () => codeBox(curlSnippet(subject)),
   };
   const specs = PROGRAMS.map((name) => ({ key: name, name, content: content[name] }));
-  return tabs(t.dataset.snippetsFor, specs, "Python", () => undefined);
+  return tabs(t.dataset.snippetsFor, specs, program, (key) => changed(PROGRAMS.find((name) => name === key) ?? "Python"));
 }
 
 /** A program's text with a button that copies it. */

@@ -9,7 +9,7 @@ import { t } from "../strings";
 import { AreaField, type AreaSource } from "./area-field";
 
 /** Cameras by the collection whose products they make. */
-const CAMERAS: readonly (readonly [string, string, string])[] = [
+export const CAMERAS: readonly (readonly [string, string, string])[] = [
   ["wfv1", "GF-1 WFV1", "gf1-wfv-ard"],
   ["wfv2", "GF-1 WFV2", "gf1-wfv-ard"],
   ["wfv3", "GF-1 WFV3", "gf1-wfv-ard"],

@@ -94,7 +94,7 @@ export class LayersView {
       });
     });
     const files = (["SR", "TOA"] as const).filter((key) => this.product.item.assets[key]);
-    const file = choice(t.product.ownFile, files.map((key) => [key, key]), own.asset, (asset) => change({ asset }));
+    const file = choice(t.product.ownFile, files.map((key) => [key, t.assets[key] ?? key]), own.asset, (asset) => change({ asset }));
     const whites = WHITES.map((white) => [String(white), formatNumber(white / 10_000, 2)] as const);
     const white = choice(t.product.stretch, whites, String(own.white), (value) => change({ white: Number(value) }));
     return h("div", { class: "own-grid" }, ...channels, file, white);

@@ -5,7 +5,7 @@ import type { Product } from "../product";
 import { exportLink } from "../pages/cart";
 import { encodeFilters } from "../permalink";
 import type { Results, Search } from "../search";
-import type { Sort, State, Store } from "../state";
+import { MOST_PAGES, type Sort, type State, type Store } from "../state";
 import { t } from "../strings";
 import { awayNotice } from "./away";
 
@@ -190,6 +190,7 @@ export class ResultsView {
   private async more(): Promise<void> {
     const shown = this.cards.size;
     await this.search.more();
+    this.state.set({ pages: Math.min(this.state.get().pages + 1, MOST_PAGES) });
     [...this.cards.values()][shown]?.focus({ preventScroll: true });
   }
 }
@@ -211,9 +212,10 @@ function sortControl(): HTMLSelectElement {
 
 function thumbnail(product: Product): HTMLElement {
   const frame = h("span", { class: "thumb" });
-  if (!product.thumbnail) return frame;
+  const none = icon("image");
+  if (!product.thumbnail) return h("span", { class: "thumb" }, none);
   const image = h("img", { src: product.thumbnail, alt: "", loading: "lazy", decoding: "async" });
-  on(image, "error", () => image.remove());
+  on(image, "error", () => image.replaceWith(none));
   frame.append(image);
   return frame;
 }

@@ -93,7 +93,7 @@ export class SeriesView {
     const words = samples.length === 0 ? t.series.none : t.series.summary(clear.length, samples.length);
     this.status.textContent = cut ? `${words} ${t.series.cut}` : words;
     if (shown.length === 0 || !point) return fill(this.drawn);
-    const chart = seriesChart(shown, index, `${formatLat(point.lat)}, ${formatLon(point.lon)}`);
+    const chart = seriesChart(shown, index, `${formatLat(point.lat)}, ${formatLon(point.lon)}`, this.product.id);
     on(chart, "click", (event) => {
       const id = (event.target as Element).closest<SVGElement>("[data-id]")?.dataset["id"];
       const sample = shown.find((one) => one.id === id);
