@@ -47,6 +47,8 @@ export class SearchPage implements Page {
   /** Ends when the map is there, or is known not to come. */
   private readonly mapOpened = new Promise<void>((resolve) => (this.mapDone = resolve));
   private collections: readonly StacCollection[] = [];
+  /** Ends when the collections are there, or are known not to come. */
+  private known: Promise<void> = Promise.resolve();
   private product: Product | null = null;
   private compared: Product | null = null;
   private opening = new AbortController();
@@ -103,13 +105,17 @@ export class SearchPage implements Page {
     this.layout();
     this.listen();
     const needsMap = this.state.get().filters.area.kind === "view";
+    this.known = this.loadCollections();
     // The map takes the processor for a while: products come first where they do not depend on it.
     const { pages } = this.state.get();
     if (!needsMap) await this.runSearch(pages);
-    await Promise.all([this.loadCollections(), this.openMap().finally(() => this.mapDone())]);
+    const opened = this.openMap().finally(() => this.mapDone());
+    const { selected } = this.state.get();
+    // A product that was opened in the meantime is shown already, and may have the keyboard.
+    if (selected && selected.id !== this.product?.id) void this.showSelected(false);
+    void this.showCompare();
+    await opened;
     if (needsMap) void this.runSearch(pages);
-    await this.showSelected(false);
-    await this.showCompare();
   }
 
   private layout(): void {
@@ -305,6 +311,8 @@ export class SearchPage implements Page {
     }
     try {
       const product = await this.find(selected, signal);
+      await this.known; // which tell the pictures there are
+      signal.throwIfAborted();
       this.setProduct(product);
       this.fitOnce([product]);
       this.panel.show(product, this.rendersFor(product), takeFocus);
