@@ -28,7 +28,7 @@ from processing.surround import Surroundings
 
 Float32Array = NDArray[np.float32]
 
-_MOST_PER_BLOCK: Final = 60_000
+_MOST_PER_STRIP: Final = 15_000
 _LEAST_SAMPLE: Final = 2_000
 """Pixels below which a scene tells nothing of its slopes."""
 _STRIP_ROWS: Final = 512
@@ -54,7 +54,7 @@ class SlopePixels:
         heights: HeightModel,
         directions: AngleField,
     ) -> None:
-        """Draw pixels evenly from a block.
+        """Draw pixels from a block, in each strip of it evenly.
 
         Parameters
         ----------
@@ -67,17 +67,21 @@ class SlopePixels:
         heights, directions
             Of the ground, and of sun and sensor over the block.
         """
-        light = illumination(heights, block.frame, directions)
-        shadow = quality.context & Context.TERRAIN_SHADOW != 0
-        use = quality.clear_land & ~shadow & (light.incidence > 0)
-        use &= light.slope <= np.cos(np.radians(FIT_SLOPE_DEG))
-        row, col = np.nonzero(use[block.inner])
-        step = 1 + row.size // _MOST_PER_BLOCK
-        row, col = row[::step], col[::step]
-        here = row + block.inner[0].start, col + block.inner[1].start
-        cosines = np.stack([light.incidence[here], light.slope[here], light.sun[here]])
-        place = row + block.rows.start, col + block.cols.start
-        self._parts.append((*place, toa[:, *here], cosines))
+        inner = block.inner[0]
+        for first in range(inner.start, inner.stop, _STRIP_ROWS):
+            rows = slice(first, min(first + _STRIP_ROWS, inner.stop))
+            strip = block.frame.window(first, 0, rows.stop - first, block.frame.cols)
+            light = illumination(heights, strip, directions)
+            shadow = quality.context[rows] & Context.TERRAIN_SHADOW != 0
+            use = quality.clear_land[rows] & ~shadow & (light.incidence > 0)
+            use &= light.slope <= np.cos(np.radians(FIT_SLOPE_DEG))
+            row, col = np.nonzero(use[:, block.inner[1]])
+            step = 1 + row.size // _MOST_PER_STRIP
+            row, col = row[::step], col[::step]
+            here = row, col + block.inner[1].start
+            cosines = np.stack([light.incidence[here], light.slope[here], light.sun[here]])
+            place = row + first - inner.start + block.rows.start, col + block.cols.start
+            self._parts.append((*place, toa[:, rows][:, *here], cosines))
 
     def together(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Float32Array, Float32Array]:
         """Return rows and columns, TOA (bands, n), and the light as three cosines (3, n)."""

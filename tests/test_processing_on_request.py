@@ -13,6 +13,7 @@ from catalog.folder import FolderStore
 from catalog.grid import Grid
 from catalog.product import MaskClass
 from processing.blocks import Block
+from processing.library.observed import observe
 from processing.pipeline import produce
 from processing.result import SceneResult, Status
 from processing.settings import ProcessSettings
@@ -83,6 +84,14 @@ def test_all_options_together(scene: Simulated, tmp_path: Path) -> None:
     assert ((factor == 10000) | (factor == 0))[:, ~dry].all()
     level = (factor == 10000).all(axis=0) & dry
     assert 0.05 < level.mean() < 0.99
+    # The archive tells what the sensor will see again: the light on the slopes.
+    (first,), (second,) = (FolderStore(folder).items() for folder in (plain, asked))
+    ground, again = (
+        observe(FolderStore(folder), stored).reflectance
+        for folder, stored in ((plain, first), (asked, second))
+    )
+    assert np.isfinite(ground).any()
+    assert np.nanmax(np.abs(again - ground)[3]) < 0.012
     change = found["SR"].astype(int) - images["SR"]
     # Contrast comes back: dark ground in bright surroundings darkens, bright ground brightens.
     nir = images["SR"][3]

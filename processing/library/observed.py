@@ -6,7 +6,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from catalog.product import ANGLE_SCALE, FILL, REFLECTANCE_SCALE, MaskClass
+from catalog.product import ANGLE_SCALE, FILL, REFLECTANCE_SCALE, TERRAIN_FACTOR, MaskClass
 from catalog.store import Store, StoredItem
 from processing.geometry.angles import Angles
 from processing.library.tile import CELL_PIXELS, cell_grid
@@ -49,7 +49,12 @@ def observe(store: Store, stored: StoredItem) -> Observed:
     haze = np.where(clear, aod[0] * REFLECTANCE_SCALE, 0).sum(axis=-1)
     count = np.maximum(clear.sum(axis=-1), 1)
     good = (share >= _LEAST_CLEAR) & (haze / count <= _MOST_AOD)
-    mean = np.where(clear, sr * REFLECTANCE_SCALE, 0).sum(axis=-1) / count
+    seen = sr * REFLECTANCE_SCALE
+    if TERRAIN_FACTOR in stored.item["assets"]:
+        # What the sensor will see again is the light on the slopes, not their reflectance.
+        factors = _blocks(_read(store, stored, TERRAIN_FACTOR), grid.shape)
+        seen = seen / np.where(factors != FILL, factors * REFLECTANCE_SCALE, 1)
+    mean = np.where(clear, seen, 0).sum(axis=-1) / count
     middle = angle[..., angle.shape[-1] // 2 + _PER_CELL // 2]
     known = (middle != FILL).all(axis=0)
     saa, sza, vaa, vza = np.where(known, middle * ANGLE_SCALE, np.nan).astype(np.float32)
