@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rows.aerosol import aerosol_rows
+from benchmarks.rows.desert import desert_rows
 from benchmarks.rows.options import option_rows
+from benchmarks.rows.radiometry import (
+    inversion_memory,
+    lut_cost,
+    normalisation_rows,
+    photometer_rows,
+)
 from benchmarks.rows.row import Row, at_least, at_most, show
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
@@ -252,14 +259,20 @@ def real_images() -> Iterator[Row]:
 def rows(full: bool, memory: Path) -> Iterator[Row]:
     """Measure everything, the quick things first; ``memory`` keeps 6SV's runs for made scenes."""
     yield from inversion_speed()
+    yield from inversion_memory()
     yield from aod_speed()
     yield from scalar_control()
+    yield from normalisation_rows()
+    yield from photometer_rows()
+    yield from aerosol_rows(full, memory)
     yield from interpolation(25 if full else 8)
+    yield from lut_cost(full)
+    yield from real_images()
+    if full:
+        yield from desert_rows(memory)
     yield from bands_against_sixs(full)
     yield from terms_against_sixs(full)
-    yield from real_images()
     yield from option_rows(full)
-    yield from aerosol_rows(full, memory)
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def test_squares_of_the_departures_add_up() -> None:
         other_model=coefficients(1.25, -0.08),
     )  # fmt: skip
     for band, signal in enumerate((0.2, 0.4)):
-        wanted = np.sqrt(0.012**2 + (0.04 * 1.25 * signal) ** 2 + 0.01**2 + 0.0015**2)
+        wanted = np.sqrt(0.012**2 + (0.04 * 1.25 * signal) ** 2 + 0.01**2 + 0.0008**2)
         np.testing.assert_allclose(sigma[band, 3:] * 1e-4, wanted, atol=1e-4)
     assert sigma.dtype == np.uint16
     assert (sigma[:, :3] == 0).all()
@@ -48,7 +48,7 @@ def test_a_perfect_input_leaves_the_transfer_alone() -> None:
     sigma = reflectance_uncertainty(
         toa, sr, GRID, best=best, hazier=best, other_model=best, calibration_sigma=0.0
     )
-    assert (sigma[:, 3:] == 15).all()
+    assert (sigma[:, 3:] == 8).all()
 
 
 def test_every_model_may_be_taken_for_another() -> None:
