@@ -66,9 +66,10 @@ class Placement:
         if allow_unverified:
             return None
         return "unverified", (
-            f"{accuracy.check_points} check points in {accuracy.cells} of 9 cells, beside "
-            f"{accuracy.outliers} false matches, cannot tell the geometric accuracy, "
-            f"{LEAST_POINTS} in {LEAST_CELLS} wanted; --allow-unverified makes a degraded product"
+            f"{accuracy.check_points} check points in {accuracy.cells} of 9 cells match the "
+            f"reference {self.registration.reference}, beside {accuracy.outliers} false ones; "
+            f"{LEAST_POINTS} in {LEAST_CELLS} wanted to tell the geometric accuracy: give another "
+            "reference, or --allow-unverified for a degraded product"
         )
 
     @property

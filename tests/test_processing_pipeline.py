@@ -252,7 +252,9 @@ def test_too_few_points_reject_the_scene_unless_that_is_allowed(
     reference = cloudy.truth / "sr.tif"
     result = _produce(cloudy, tmp_path / "strict", reference=reference)
     assert (result.status, result.reason) == (Status.REJECTED, "unverified")
-    assert "30 in 5 wanted; --allow-unverified" in result.detail
+    assert "match the reference sr.tif (red), beside" in result.detail
+    assert "30 in 5 wanted" in result.detail
+    assert "--allow-unverified" in result.detail
     assert _only_a_record(tmp_path / "strict")
     lax = _produce(cloudy, tmp_path / "lax", reference=reference, allow_unverified=True)
     assert lax.status is Status.DONE

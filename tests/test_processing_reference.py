@@ -198,9 +198,13 @@ def test_what_cannot_serve_is_said(tmp_path: Path) -> None:
     (tmp_path / "text.tif").write_text("no image")
     assert "text.tif: the reference image cannot be read" in said(tmp_path / "text.tif")
     path = write(tmp_path / "r.tif", "EPSG:32631", 16.0)
-    assert "meets the scene" in said(path, (100.0, 10.0, 101.0, 11.0))
+    away = said(path, (100.0, 10.0, 101.0, 11.0))
+    assert "r.tif: the reference covers 1.7" in away
+    assert "nothing of the scene at 100.00 to 101.00 E, 10.00 to 11.00 N" in away
     assert "ADDRESS#COLLECTION" in said("https://example.org/v1")
     assert "no clear product of nominal quality on 31TCL meets" in said("archive")
+    coarse = write(tmp_path / "c.tif", "EPSG:32631", 250.0)
+    assert "c.tif: the reference image has pixels of 250 m; at most 64 m wanted" in said(coarse)
     plain = write(tmp_path / "p.tif", "EPSG:32631", 16.0, names=("one", "two"))
     assert "no band called 'red'" in said(plain)
 

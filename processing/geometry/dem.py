@@ -4,6 +4,7 @@ A model reads only the part that is asked for, mosaicked from its files; what it
 always metres above the WGS84 ellipsoid, so the geoid is added to heights that count from it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,13 @@ _CACHE: Final = Path("~/.cache/gfard/glo30")
 _ADDRESSES: Final = ("https://", "http://", "s3://")
 _STRIP_ROWS: Final = 1024
 _POINT_CELL_DEG: Final = 0.5
+
+
+def extent_text(boxes: Sequence[Bounds]) -> str:
+    """Say for messages what boxes in degrees cover together."""
+    west, south = (min(box[k] for box in boxes) for k in (0, 1))
+    east, north = (max(box[k] for box in boxes) for k in (2, 3))
+    return f"{west:.2f} to {east:.2f} E, {south:.2f} to {north:.2f} N"
 
 
 def extent(lon: Floats, lat: Floats) -> Bounds:
@@ -217,10 +225,13 @@ def open_dem(
     paths = (
         glo30.fetch(name, bounds, cache or _CACHE.expanduser()) if fetched else _listed(Path(name))
     )
-    files = tuple(file for file in map(DemFile.describe, paths) if file.meets(bounds))
+    found = [DemFile.describe(path) for path in paths]
+    files = tuple(file for file in found if file.meets(bounds))
     if not files and not fetched:
-        words = ", ".join(f"{value:.2f}" for value in bounds)
-        raise DemError(f"{source}: no heights there meet west, south, east, north {words}")
+        raise DemError(
+            f"{source}: the heights cover {extent_text([file.bounds for file in found])}, nothing "
+            f"of the scene at {extent_text([bounds])}; give heights of that place"
+        )
     ends = not fetched and Path(name).is_file()
     datum: Datum | None = "EGM2008" if fetched else files[0].datum
     if datum is None:

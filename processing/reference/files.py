@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from catalog.errors import ReferenceImageError
+from processing.geometry.dem import extent_text
 from processing.reference.image import (
     Bounds,
     ReferenceImage,
@@ -39,10 +40,9 @@ def open_files(path: Path, bounds: Bounds, band: str) -> ReferenceImage:
     pieces = [describe(str(file), chosen, file.name) for file in files]
     meeting = tuple(piece for piece in pieces if piece.meets(bounds))
     if not meeting:
-        words = ", ".join(f"{value:.2f}" for value in bounds)
         raise ReferenceImageError(
-            f"{path}: no reference image there meets the scene at west, south, east, north "
-            f"{words}; give one of that place"
+            f"{path}: the reference covers {extent_text([piece.bounds for piece in pieces])}, "
+            f"nothing of the scene at {extent_text([bounds])}; give one of that place"
         )
     return ReferenceImage(path.name, chosen, meeting)
 

@@ -23,6 +23,10 @@ BAND_ORDER: Final = ("red", "nir", "green", "blue")
 """Bands that both cameras and every reference worth its name have, the best for matching first."""
 
 _SENTINEL2: Final = {"b02": "blue", "b03": "green", "b04": "red", "b08": "nir"}
+COARSEST_M: Final = 64.0
+"""Largest pixel, in which the scene is first looked for."""
+_DEGREE_M: Final = 110_950.0
+"""Of latitude, on average."""
 _COARSER: Final = 1.25
 """From this ratio of pixel sizes on pixels are averaged, below it they are interpolated."""
 _TOLERANCE_PX: Final = 0.02
@@ -126,9 +130,16 @@ def describe(
     Raises
     ------
     ReferenceImageError
-        It cannot be read, has no CRS, or has no such band.
+        It cannot be read, has no CRS, no such band, or pixels too large to tell fractions of 16 m.
     """
     with opened(path, name) as raster:
+        unit_m = raster.crs.linear_units_factor[1] if raster.crs.is_projected else _DEGREE_M
+        pixel_m = raster.res[0] * unit_m
+        if pixel_m > COARSEST_M:
+            raise ReferenceImageError(
+                f"{name}: the reference image has pixels of {pixel_m:.0f} m; at most "
+                f"{COARSEST_M:.0f} m wanted, best 10 to 30 m"
+            )
         index = band_number(raster, band)
         if index is None:
             seen = ", ".join(str(text) for text in raster.descriptions)
