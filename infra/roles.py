@@ -93,21 +93,27 @@ def prepare_database(dsns: Dsns) -> None:
 
 
 def check_version(dsn: str) -> None:
-    """Make sure that a login works and sees the pgSTAC version this code speaks to.
+    """Make sure that a login works and sees the pgSTAC and the tables this code speaks to.
 
     Raises
     ------
     CatalogError
-        No connection, or another version.
+        No connection, or other versions.
     """
     try:
         with psycopg.connect(dsn, connect_timeout=10) as connection:
             version = pgstac_version(connection)
+            tables = _value(connection, _TABLES_VERSION)
     except psycopg.Error as error:
         raise CatalogError(f"{without_password(dsn)}: no connection: {_line(error)}") from error
     if version != PGSTAC_VERSION:
         raise CatalogError(
             f"{without_password(dsn)}: holds pgSTAC {version or 'none'}, wanted {PGSTAC_VERSION}: "
+            "run `gfard db prepare` with GFARD_DATABASE_URL naming its owner"
+        )
+    if tables != _tables_version():
+        raise CatalogError(
+            f"{without_password(dsn)}: lacks gfard's own tables as this version wants them: "
             "run `gfard db prepare` with GFARD_DATABASE_URL naming its owner"
         )
 
@@ -134,9 +140,6 @@ def _is_ready(dsns: Dsns) -> bool:
                 _value(connection, "SELECT has_table_privilege('gfard.visits', 'INSERT')")
                 is not True
             ):
-                return False
-        with psycopg.connect(dsns.read_dsn, connect_timeout=10) as connection:
-            if _value(connection, _TABLES_VERSION) != _tables_version():
                 return False
         check_version(dsns.read_dsn)
         check_version(dsns.ingest_dsn)

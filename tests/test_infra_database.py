@@ -51,6 +51,14 @@ def test_an_empty_database_is_made_ready_once(
         with pytest.raises(CatalogError, match="GFARD_DATABASE_INGEST_URL"):
             ingest_dsn(public)
 
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("COMMENT ON SCHEMA gfard IS 'of an earlier version'")
+    with (
+        pytest.raises(CatalogError, match=r"own tables.*gfard db prepare"),
+        database(InfraSettings(data=tmp_path / "public")),
+    ):
+        pass
+
 
 @pytest.mark.integration
 def test_a_database_without_pgstac_says_what_to_run(
