@@ -24,6 +24,7 @@ from catalog.published import published_item
 from catalog.settings import CatalogSettings
 from catalog.store import StoredItem, relative_folder
 from catalog.web.api import create_app
+from catalog.web.limits import MAX_BODY
 from infra.roles import Dsns
 from tests.catalog_products import document, facts
 
@@ -321,6 +322,9 @@ def test_what_is_not_there_is_404(client: TestClient, path: str, status: int) ->
         {"filter": "id = 'a' OR " * 3000 + "id = 'a'"},
         {"filter": "[1", "filter-lang": "cql2-json"},
         {"filter": "[]", "filter-lang": "cql2-json"},
+        {"sortby": ",".join(f"f{n}" for n in range(3000))},
+        {"fields": ",".join(f"f{n},-g{n}" for n in range(3000))},
+        {"fields": "a." * 20_000},
     ],
     ids=lambda query: str(query)[:40],
 )
@@ -355,6 +359,31 @@ def test_bad_bodies_are_refused(client: TestClient, body: bytes) -> None:
             headers = {"Content-Type": media_type}
             answer = client.post(f"/stac/{path}", content=body, headers=headers)
             assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize("name", ["sortby", "fields"])
+def test_collections_are_sorted_and_cut_within_bounds(client: TestClient, name: str) -> None:
+    names = ",".join(f"f{n}" for n in range(3000))
+    assert client.get("/stac/collections", params={name: names}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["search", "aggregate", "export"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_long_bodies_are_refused_before_they_are_read(
+    client: TestClient, path: str, chunked: bool
+) -> None:
+    taken = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal taken
+        for _ in range(100):
+            taken += 1
+            yield b" " * 100_000
+
+    content = pieces() if chunked else b" " * (MAX_BODY + 1)
+    headers = {"Content-Type": "application/json"}
+    assert client.post(f"/stac/{path}", content=content, headers=headers).status_code == 413
+    assert client.post(f"/stac/{path}", content=b" " * MAX_BODY, headers=headers).status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,13 @@ START = datetime(2016, 1, 20, 3, tzinfo=UTC)
 CURRENT = {"op": "=", "args": [{"property": "deprecated"}, False]}
 
 
+CLEAR = {
+    "bbox": [0, 43, 4, 46],
+    "datetime": "2016-01-01T00:00:00Z/2017-01-01T00:00:00Z",
+    "filter": {"op": "<", "args": [{"property": "eo:cloud_cover"}, 30]},
+}
+
+
 def _compare(op: str, name: str, value: Any) -> dict[str, Any]:
     return {"op": op, "args": [{"property": name}, value]}
 
@@ -55,8 +62,9 @@ def _plan(session: psycopg.Connection[Any], search: dict[str, Any], order: str =
         ({"filter": _compare("=", "product:quality_status", "nominal")}, "quality_status"),
         ({"filter": _compare("<", "accuracy:geometric_rmse", 3)}, "geometric_rmse"),
         ({"filter": _compare("a_contains", "instruments", ["wfv2"])}, "'instruments'"),
-        ({"q": ["31TCL"]}, "gfard.words(content)"),
+        ({"q": ["31TCL"]}, "id = ANY"),
         ({"filter": CURRENT}, "'deprecated'"),
+        (CLEAR, "geometry &&"),
     ],
 )
 def test_a_condition_is_looked_up(

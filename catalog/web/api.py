@@ -1,7 +1,7 @@
 """The STAC API as an application: stac-fastapi over pgSTAC with a login that may only read.
 
 Its sessions write nothing, not even pgSTAC's own notes about searches. What a request may cost is
-bounded: items per page, size of a filter, time of a statement.
+bounded: its body, items per page, size of a filter, time of a statement.
 """
 
 import json
@@ -20,6 +20,7 @@ from stac_fastapi.pgstac.config import PostgresSettings, ServerSettings, Setting
 from stac_fastapi.pgstac.db import close_db_connection, connect_to_db
 from stac_fastapi.pgstac.models.extensions import Extensions
 from stac_fastapi.types.errors import InvalidQueryParameter, NotFoundError
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import JSONResponse, Response
 
 from catalog.errors import CatalogError
@@ -34,7 +35,7 @@ from catalog.web.extensions import (
     item_extensions,
     search_extensions,
 )
-from catalog.web.limits import PATIENCE_S, Impatient
+from catalog.web.limits import MAX_BODY, PATIENCE_S, Impatient
 from catalog.web.profile import EarlierView
 from catalog.web.reference import add_reference
 from catalog.web.search import FastClient
@@ -117,6 +118,7 @@ def create_app(settings: CatalogSettings) -> FastAPI:
     add_exports(api)
     add_reference(app)
     app.add_middleware(Impatient, seconds=PATIENCE_S)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY)
     searches = [{"path": path, "method": "POST"} for path in ("/search", "/export", "/aggregate")]
     api.add_route_dependencies(searches, [Depends(_object_body)])
     return app
@@ -179,6 +181,7 @@ def _login(settings: CatalogSettings) -> PostgresSettings:
             application_name="gfard-api",
             statement_timeout=str(_STATEMENT_TIMEOUT_MS),
             default_transaction_read_only="on",
+            max_parallel_workers_per_gather="0",  # many clients, each with one process
             **{"pgstac.readonly": "true"},
         ),
     )

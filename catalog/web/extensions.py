@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import attr
 from fastapi import FastAPI, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 from stac_fastapi.extensions.fields import FieldsConformanceClasses, FieldsExtension
 from stac_fastapi.extensions.fields.request import PostFieldsExtension
 from stac_fastapi.extensions.filter import (
@@ -24,6 +24,7 @@ from starlette.requests import Request
 
 from catalog.collections import queryables
 from catalog.web.filters import Operator
+from catalog.web.requests import MAX_NAME, MAX_NAMES
 
 ENABLED = (
     "collection_search",
@@ -55,10 +56,22 @@ class QueryablesClient(AsyncBaseFiltersClient):
         return {**queryables(collection_id), "$id": str(request.url)}
 
 
+_Names = Annotated[
+    set[Annotated[str, StringConstraints(max_length=MAX_NAME)]], Field(max_length=MAX_NAMES)
+]
+
+
+class Choice(PostFieldsExtension):
+    """Fields to carry and to leave out, of either not more than anybody needs."""
+
+    include: _Names | None = Field(default_factory=set)
+    exclude: _Names | None = Field(default_factory=set)
+
+
 class FieldsPost(BaseModel):
     """The fields extension in the body of a search; null is no choice of fields."""
 
-    fields: PostFieldsExtension = Field(
+    fields: Choice = Field(
         None,  # type: ignore[assignment]  # absent, as opposed to empty
         description="Fields that the items carry, and those that they do not",
     )

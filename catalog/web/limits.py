@@ -1,4 +1,4 @@
-"""What one client may hold at a time, and how long it may take to fetch an answer."""
+"""What one client may send and hold at a time, and how long it may take to fetch an answer."""
 
 import asyncio
 import logging
@@ -11,6 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PATIENCE_S = 120.0
 """Longest wait for a client to take a piece of a file (256 KiB) or of an export: 2 kB/s will do."""
+
+MAX_BODY = 2_000_000
+"""Most bytes of a body: an area of 50,000 corners, or the ids of as many products."""
 
 _LOG = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ request asks for them, and what pgSTAC could be told about itself is decided by 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,11 @@ MAX_ITEMS = 1000
 """Most items of one page, about 10 MB; a larger limit is cut, as the specification allows."""
 DEFAULT_ITEMS = 10
 _MAX_TERMS = 50
+_MAX_SORTS = 16
+MAX_NAMES = 256
+"""Fields that a request may name; upstream compares each with every other."""
+MAX_NAME = 256
+"""Characters of a field's name."""
 _HIDDEN = {"op": "=", "args": [{"property": "deprecated"}, False]}
 """What a search that says nothing about replaced products does not find."""
 _WORD = re.compile(r"[^\W_]+(?:[.:-][^\W_]+)*")
@@ -87,6 +92,7 @@ def prepare(search: PgstacSearch) -> Search:
     InvalidQueryParameter
         The filter, the query or the free text is no condition, or beyond the bounds.
     """
+    within_bounds(sorts=[each.field for each in search.sortby or ()])
     body = search.model_dump(
         mode="json",
         by_alias=True,
@@ -119,6 +125,22 @@ def phrases(terms: list[str]) -> list[str]:
     if not quoted or len(quoted) > _MAX_TERMS:
         raise InvalidQueryParameter(f"q: 1 to {_MAX_TERMS} words or phrases wanted")
     return quoted
+
+
+def within_bounds(*, sorts: Collection[str] = (), names: Collection[str] = ()) -> None:
+    """Refuse more names of fields than anybody needs, to sort by or to choose.
+
+    Raises
+    ------
+    InvalidQueryParameter
+        There are too many, or one is too long.
+    """
+    if len(sorts) > _MAX_SORTS:
+        raise InvalidQueryParameter(f"sortby: at most {_MAX_SORTS} fields")
+    if len(names) > MAX_NAMES:
+        raise InvalidQueryParameter(f"fields: at most {MAX_NAMES} names")
+    if any(len(name) > MAX_NAME for name in (*sorts, *names)):
+        raise InvalidQueryParameter(f"the name of a field has at most {MAX_NAME} characters")
 
 
 def _selection(search: PgstacSearch) -> fields.Selection:

@@ -30,7 +30,7 @@ from catalog.web.fields import Selection
 from catalog.web.filters import parse_filter
 from catalog.web.links import collection_links, landing_links
 from catalog.web.profile import wants_1_0
-from catalog.web.requests import from_query, phrases, prepare
+from catalog.web.requests import from_query, phrases, prepare, within_bounds
 
 GEOJSON = "application/geo+json"
 _JSON = "application/json"
@@ -58,6 +58,7 @@ class FastClient(CoreCrudClient):  # type: ignore[misc]  # upstream is untyped
         """Return the collections that a search finds."""
         if query.get("q"):
             query["q"] = phrases(query["q"])
+        within_bounds(sorts=query.get("sortby") or (), names=query.get("fields") or ())
         found = await super().all_collections(request, **query)
         if isinstance(found, dict):
             found["collections"] = [
