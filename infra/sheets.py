@@ -1,7 +1,7 @@
 """Tables of figures and pages with pictures, for people: one look for all reports."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from html import escape
 
@@ -77,15 +77,20 @@ def html_page(title: str, body: str) -> str:
     )
 
 
-def html_table(sheet: Sheet) -> str:
-    """Return a table, the best figures of each comparison in bold."""
+def html_table(sheet: Sheet, headings: Collection[str] = ()) -> str:
+    """Return a table, the best figures of each comparison in bold.
+
+    Texts that are ``headings`` of the page, of the same id, become links to them.
+    """
     head = "".join(
         f'<th class="text">{escape(name)}</th>' if n < sheet.text else f"<th>{escape(name)}</th>"
         for n, name in enumerate(sheet.head)
     )
     body = []
     for row, marks in zip(sheet.rows, sheet.best(), strict=True):
-        cells = [f'<td class="text">{escape(str(value))}</td>' for value in row[: sheet.text]]
+        cells = [
+            f'<td class="text">{_linked(str(value), headings)}</td>' for value in row[: sheet.text]
+        ]
         for value, best in zip(row[sheet.text :], marks, strict=True):
             cells.append(
                 f"<td{' class=best' if best else ''}>{figure_text(value, sheet.decimals)}</td>"
@@ -95,6 +100,11 @@ def html_table(sheet: Sheet) -> str:
         f'<div class="scroll"><table><caption>{escape(sheet.title)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def _linked(text: str, headings: Collection[str]) -> str:
+    words = escape(text)
+    return f'<a href="#{words}">{words}</a>' if text in headings else words
 
 
 def figure_text(value: str | float | None, decimals: int = 3) -> str:

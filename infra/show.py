@@ -164,8 +164,9 @@ def sheet_table(sheet: "Sheet") -> Table:
         justify: Literal["left", "right"] = "left" if n < sheet.text else "right"
         table.add_column(name, justify=justify, overflow="fold" if n < sheet.text else "ellipsis")
     before: tuple[object, ...] = ()
+    grouped = len({row[0] for row in sheet.rows}) < len(sheet.rows)
     for row, marks in zip(sheet.rows, sheet.best(), strict=True):
-        if before and row[0] != before[0]:
+        if grouped and before and row[0] != before[0]:
             table.add_section()
         names = ("" if row[: n + 1] == before[: n + 1] else str(row[n]) for n in range(sheet.text))
         figures = (

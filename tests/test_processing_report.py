@@ -163,7 +163,12 @@ def test_the_command_writes_table_page_and_pictures(tmp_path: Path) -> None:
     named = re.findall(r'src="([^"]+)"', page)
     assert sorted(named) == sorted(path.name for path in out.glob("*.png"))
     assert len(named) == 5
-    assert "6 scenes, 5 of them compared" in page
+    assert "6 scenes, 5 of them compared with a reference; in 1 too few points" in page
+    figures = ("91.1", "50.0", "7.0", "0.0", "1.9", "25.0", "25.0")
+    cells = "".join(f"<td>{figure}</td>" for figure in figures)
+    assert f'<td class="text">GF1</td><td class="text">France (4)</td>{cells}' in page
+    for name in re.findall(r'<a href="#([^"]+)">', page):
+        assert f'<h2 id="{name}">' in page
 
 
 def test_the_command_shows_tables(tmp_path: Path) -> None:

@@ -15,9 +15,13 @@ from catalog.product import RESOLUTION_M
 from processing.geometry.gate import AccuracyClass
 from processing.report.regions import region_of
 
-_CLASSES: Final = (AccuracyClass.WITHIN, AccuracyClass.MARGINAL, AccuracyClass.BEYOND)
+PUBLISHED_CLASSES: Final = (
+    AccuracyClass.WITHIN,
+    AccuracyClass.MARGINAL,
+    AccuracyClass.BEYOND,
+)
 PUBLISHED: Final[Mapping[tuple[str, str], Mapping[AccuracyClass, float]]] = {
-    place: dict(zip(_CLASSES, shares, strict=True))
+    place: dict(zip(PUBLISHED_CLASSES, shares, strict=True))
     for place, shares in {
         ("GF1", "China"): (98.0, 1.3, 0.7),
         ("GF1", "France"): (91.1, 7.0, 1.9),

@@ -23,6 +23,7 @@ _FINER: Final = 2
 _MAP: Final = (40, 100, 700, 600)
 """Left, top, width, height of the map."""
 _CELLS: Final = (780, 130, 360, 300)
+_LABEL_CHARS: Final = 72
 _ARROW_SHARE: Final = 0.045
 """Length of the arrow of a typical residual, as a share of the map's width."""
 _SCALES_PX: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -123,8 +124,12 @@ def _subtitle(scene: Scene) -> str:
     geometry: Mapping[str, Any] = scene.geometry or {}
     return (
         f"{scene.time}   {scene.region}   {scene.status}   class {scene.klass}   "
-        f"reference {geometry['reference']['label'][:60]}"
+        f"reference {_shortened(geometry['reference']['label'])}"
     )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LABEL_CHARS else f"{text[: _LABEL_CHARS - 1]}…"
 
 
 def _points(columns: Mapping[str, Sequence[Any]]) -> _Points:
@@ -176,6 +181,8 @@ def _draw_legend(sheet: _Sheet, points: _Points, per_km: float, per_px: float) -
     far = max((km for km in _LENGTHS_KM if km * per_km <= 160), default=_LENGTHS_KM[0])
     sheet.line([(left + 12, top + 20), (left + 12 + far * per_km, top + 20)], _PALE, 2)
     sheet.text(left + 12, top + 40, f"{far:g} km", 13, _PALE)
+    sheet.arrow(left + width - 20, top + 44, 0, -30, _PALE)
+    sheet.text(left + width - 20, top + 60, "N", 13, _PALE, "ms")
 
 
 def _draw_cells(sheet: _Sheet, cells: Sequence[Mapping[str, Any]]) -> None:
