@@ -247,7 +247,7 @@ def test_a_taken_port_is_one_line_that_says_what_to_do() -> None:
 def test_the_portal_is_kept_by_browsers_as_long_as_it_may_be(tmp_path: Path) -> None:
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<!doctype html>")
-    (tmp_path / "assets/index-abc.js").write_text("1")
+    (tmp_path / "assets/index-abc.js").write_text("1" * 5000)
     (tmp_path.parent / "secret.txt").write_text("secret")
     app = site_app(title="Title", address="https://ard.example", portal=tmp_path)
 
@@ -260,6 +260,12 @@ def test_the_portal_is_kept_by_browsers_as_long_as_it_may_be(tmp_path: Path) -> 
         assert "img-src 'self' https://ard.example data: blob:" in policy
         script = await client.get("/assets/index-abc.js")
         assert "immutable" in script.headers["cache-control"]
+        assert script.headers["content-encoding"] == "gzip"
+        assert script.text == "1" * 5000
+        plain = await client.get("/assets/index-abc.js", headers={"Accept-Encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+        settings = (await client.get("/config.json")).json()
+        assert settings["published"] == "https://ard.example"
         assert (await client.get("/config.json")).json()["title"] == "Title"
         assert (await client.get("/healthz")).json() == {"status": "ok"}
         missing = await client.get("/assets/none.js")
