@@ -15,7 +15,7 @@ import type { Page } from "./page";
 const MOST = 3000;
 const PAGE = 500;
 /** Clear looks a month from which a cell has the darkest of the four colours, and the others. */
-const STEPS = [0.5, 2, 4, 8] as const;
+const STEPS = [0.1, 1, 2, 4] as const;
 
 /** Properties of an item that a calendar needs. */
 const FIELDS = ["datetime", "eo:cloud_cover", "gfard:cloud_shadow_cover", "gfard:valid_percent"].map((name) => `properties.${name}`);
@@ -121,7 +121,7 @@ export class CalendarPage implements Page {
       this.status.textContent = t.calendar.empty;
       return;
     }
-    const words = t.calendar.summary(formatNumber(total.looks, 1), formatCount(total.products), tile);
+    const words = t.calendar.summary(formatLooks(total.looks), formatCount(total.products), tile);
     this.status.textContent = cut ? `${words} ${t.calendar.cut}` : words;
     fill(this.map, heatMap(calendar, tile, collection), scale());
   }
@@ -131,7 +131,7 @@ function heatMap(calendar: Calendar, tile: string, collection: string): HTMLElem
   const head = [t.calendar.year, ...monthNames(), t.calendar.total];
   const rows = [...calendar].map(([year, months]) => {
     const cells = months.map((looks, month) => h("td", {}, cell(looks, year, month, tile, collection)));
-    return h("tr", {}, h("th", { scope: "row" }, String(year)), ...cells, h("td", { class: "sum" }, formatNumber(sum(months).looks, 1)));
+    return h("tr", {}, h("th", { scope: "row" }, String(year)), ...cells, h("td", { class: "sum" }, formatLooks(sum(months).looks)));
   });
   return h(
     "div",
@@ -152,13 +152,20 @@ function cell(looks: Looks, year: number, month: number, tile: string, collectio
   const last = new Date(Date.UTC(year, month + 1, 0));
   const day = (time: Date): string => time.toISOString().slice(0, 10);
   const query = new URLSearchParams({ ...(collection ? { collection } : {}), from: day(first), to: day(last), tile });
-  const number = formatNumber(looks.looks, 1);
+  const number = formatLooks(looks.looks);
   const words = t.calendar.cell(formatMonth(first), number, looks.products);
   const level = STEPS.filter((step) => looks.looks >= step).length;
   return h("a", { href: link("search", "", query), class: `heat-${level}`, title: words, "aria-label": words }, number);
 }
 
+/** Clear looks with one decimal; a trace is not called none. */
+function formatLooks(looks: number): string {
+  return looks > 0 && looks < 0.05 ? `< ${formatNumber(0.1, 1)}` : formatNumber(looks, 1);
+}
+
 function scale(): HTMLElement {
-  const levels = [0, ...STEPS].map((from, level) => h("li", { class: `heat-${level}` }, `≥ ${formatNumber(from, from % 1 ? 1 : 0)}`));
+  const [least] = STEPS;
+  const words = [`< ${formatNumber(least, 1)}`, ...STEPS.map((from) => `≥ ${formatNumber(from, from % 1 ? 1 : 0)}`)];
+  const levels = words.map((text, level) => h("li", { class: `heat-${level}` }, text));
   return h("div", { class: "heat-scale" }, h("span", {}, t.calendar.scale), h("ul", {}, ...levels));
 }

@@ -196,10 +196,12 @@ export class SearchPage implements Page {
     this.fitOnce(this.product ? [this.product] : products);
   }
 
-  /** Show products on the map, if nothing has decided yet what it shows. */
+  /** Show products on the map, or the area they were sought in, if nothing has decided yet what it shows. */
   private fitOnce(products: readonly Product[]): void {
-    const box = union(products.map((product) => product.bbox));
-    const awaited = this.state.get().selected !== null && this.product === null;
+    const { selected, filters } = this.state.get();
+    const found = union(products.map((product) => product.bbox));
+    const box = selected ? found : (boxOf(filters.area) ?? found);
+    const awaited = selected !== null && this.product === null;
     if (!this.fitResults || !this.map || !box || awaited) return;
     this.fitResults = false;
     this.map.fit(box, products.length === 1 ? CLOSE_ZOOM : OVERVIEW_ZOOM);
@@ -405,6 +407,12 @@ export class SearchPage implements Page {
     }
     this.filters.setCollections(this.collections);
   }
+}
+
+/** Box around a fixed area; null for one that is none. */
+function boxOf(area: Area): Bbox | null {
+  if (area.kind === "box") return area.bbox;
+  return area.kind === "shape" ? ringsBbox(area.rings) : null;
 }
 
 function extentOf(collection: StacCollection): Bbox[] {
