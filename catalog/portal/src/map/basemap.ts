@@ -110,7 +110,8 @@ export function baseStyle(palette: Palette, attribution: string): StyleSpecifica
       names: { type: "geojson", data: zoneNames() },
     },
     layers: [
-      { id: "sea", type: "background", paint: { "background-color": palette.sea } },
+      // Products lie on land: until the coast is known all is land, and nobody looks at a sea.
+      { id: "sea", type: "background", paint: { "background-color": palette.land } },
       {
         id: "land",
         type: "fill",

@@ -39,6 +39,7 @@ export class MapPanel {
   private readonly footprints: Footprints;
   private readonly marker: Marker;
   private swipe: Swipe | null = null;
+  private coastKnown = false;
 
   private constructor(private readonly map: MapLibre, private readonly events: MapEvents) {
     this.footprints = new Footprints(map, OVERLAYS[scheme()]);
@@ -190,11 +191,14 @@ export class MapPanel {
     for (const name of ["land", "coast", "borders"] as const) {
       this.map.getSource<GeoJSONSource>(name)?.setData(basemap[name]);
     }
+    await this.map.once("idle");
+    this.coastKnown = true;
+    this.recolour();
   }
 
   private recolour(): void {
     const palette: Palette = PALETTES[scheme()];
-    this.map.setPaintProperty("sea", "background-color", palette.sea);
+    this.map.setPaintProperty("sea", "background-color", this.coastKnown ? palette.sea : palette.land);
     this.map.setPaintProperty("land", "fill-color", palette.land);
     this.map.setPaintProperty("zones", "line-color", palette.zone);
     this.map.setPaintProperty("borders", "line-color", palette.border);
