@@ -110,7 +110,8 @@ def _reason(errors: Sequence[Mapping[str, Any]], prefix: str, options: Mapping[s
     reasons = []
     for error in errors:
         name = "_".join(str(part) for part in error["loc"])
-        given_as = f"--{name}" if name in options else f"{prefix}{name.upper()}"
+        option = name.replace("_", "-")
+        given_as = f"--{option}" if name in options else f"{prefix}{name.upper()}"
         reasons.append(f"{given_as}: {error['msg']}, seen {error['input']!r}")
     return "; ".join(reasons)
 

@@ -12,9 +12,17 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
+from benchmarks.rows.chain import meeting_tiles, mountain_chain
 from benchmarks.rows.photons import Haze, Sun, disc, edge, seen_from_space
 from benchmarks.rows.row import Row, at_least, at_most
-from benchmarks.rows.rugged import RuggedLand, covers, lit_land, mountains, write_heights
+from benchmarks.rows.rugged import (
+    RuggedLand,
+    covers,
+    level_land,
+    lit_land,
+    mountains,
+    write_heights,
+)
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
 from processing.atmosphere.adjacency import Surround, sharpened, surroundings
@@ -51,13 +59,6 @@ RUGGED_SUN = (150.0, 45.0)
 """Azimuth and zenith over the mountains."""
 DIRECT = (0.62, 0.72, 0.80, 0.88)
 """Share of the sun in all light, blue to near infrared, as over an optical depth of 0.2."""
-LEVEL = np.array([
-    [0.025, 0.05, 0.09, 0.14],
-    [0.045, 0.08, 0.13, 0.18],
-    [0.030, 0.05, 0.16, 0.22],
-    [0.280, 0.36, 0.27, 0.30],
-])  # fmt: skip
-"""Reflectance of four covers, blue to near infrared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,10 +276,9 @@ def slopes() -> Iterator[Row]:
 def _mountain_land(grid: Grid) -> RuggedLand:
     heights = mountains(grid.shape, grid.resolution, 900.0, seed=3)
     cover = covers(grid.shape, heights, seed=4)
-    noise = np.random.default_rng(1).normal(1, 0.05, (4, *grid.shape))
     azimuth = RUGGED_SUN[0] + float(true_north_deg(grid.coarsen(16)).mean())
     return lit_land(
-        LEVEL[:, cover] * noise, heights, cover, grid.resolution, (azimuth, RUGGED_SUN[1]), DIRECT
+        level_land(cover), heights, cover, grid.resolution, (azimuth, RUGGED_SUN[1]), DIRECT
     )
 
 
@@ -373,6 +373,9 @@ def option_rows(full: bool) -> Iterator[Row]:
     yield from real_slopes()
     yield from lakes_of_sixs(full)
     yield from shores(full)
+    if full:
+        yield from mountain_chain()
+        yield from meeting_tiles()
 
 
 def _largest(errors: Floats) -> float:

@@ -21,6 +21,13 @@ from catalog.grid import Grid
 
 Floats = NDArray[np.float64]
 
+REFLECTANCE = np.array([
+    [0.025, 0.05, 0.09, 0.14],
+    [0.045, 0.08, 0.13, 0.18],
+    [0.030, 0.05, 0.16, 0.22],
+    [0.280, 0.36, 0.27, 0.30],
+])  # fmt: skip
+"""Of blue, green, red and near infrared for four covers: woods, meadows, two kinds of soil."""
 _DIRECTIONS = 24
 _REACHES = (1, 2, 3, 4, 6, 8, 11, 15, 20, 28, 40, 60, 90)
 _STEPS = 250
@@ -58,6 +65,12 @@ def covers(shape: tuple[int, int], heights: Floats, seed: int) -> NDArray[np.int
         fields.append(map_coordinates(coarse, at, order=1))
     fields[0] += 0.8 * np.sign(np.gradient(heights, axis=0))
     return np.asarray(np.argmax(fields, axis=0))
+
+
+def level_land(cover: NDArray[np.intp]) -> Floats:
+    """Return the reflectance (bands, rows, cols) of covers on level ground, with some scatter."""
+    scatter = np.random.default_rng(1).normal(1, 0.05, (len(REFLECTANCE), *cover.shape))
+    return np.asarray(REFLECTANCE[:, cover] * scatter)
 
 
 def lit_land(
