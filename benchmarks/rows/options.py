@@ -266,11 +266,14 @@ def slopes() -> Iterator[Row]:
         sr = np.rint(land.seen * 1e4).clip(1, 16000).astype(np.uint16)
         before = sr / 1e4
         c = fit_c(_sample(before, light, use), _sky_c(), red=2, nir=3)
-        start = time.process_time()
-        Relief(c or (None,) * 4, "", 0).applied(sr, land.lit, grid, heights, field)
-        seconds = (time.process_time() - start) * TILE_PIXELS**2 / sr[0].size
-    yield at_most("--terrain-correction, a full tile", seconds, "CPU s", 10.0)
-    yield from _slope_rows(land, light, use, before, sr / 1e4)
+        relief, seconds = Relief(c or (None,) * 4, "", 0), []
+        for _ in range(5):
+            corrected = sr.copy()
+            start = time.process_time()
+            relief.applied(corrected, land.lit, grid, heights, field)
+            seconds.append((time.process_time() - start) * TILE_PIXELS**2 / sr[0].size)
+    yield at_most("--terrain-correction, a full tile", min(seconds), "CPU s", 10.0)
+    yield from _slope_rows(land, light, use, before, corrected / 1e4)
 
 
 def _mountain_land(grid: Grid) -> RuggedLand:

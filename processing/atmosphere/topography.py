@@ -185,9 +185,8 @@ def factor(light: Illumination, c: float | None) -> Float32Array:
 
 def sloping(cos_slope: Float32Array) -> Float32Array:
     """Return from 0 (level) to 1 how far ground of a slope is corrected."""
-    degrees = np.degrees(np.arccos(np.minimum(cos_slope, np.float32(1))))
-    share = (degrees - _LEAST_SLOPE_DEG) / (FIT_SLOPE_DEG - _LEAST_SLOPE_DEG)
-    return np.asarray(np.clip(share, 0, 1), np.float32)
+    least, full = np.cos(np.radians([_LEAST_SLOPE_DEG, FIT_SLOPE_DEG])).astype(np.float32)
+    return np.asarray(np.clip((least - cos_slope) / (least - full), 0, 1), np.float32)
 
 
 def correlation(values: Float32Array, incidence: Float32Array) -> float:
