@@ -157,8 +157,11 @@ def _cast_on(
     What a cloud beyond the edge can reach is its shadow where it is as dark as the shadows of
     the clouds in sight; dark woods are not.
     """
-    from_beyond = ndimage.binary_opening(shadows.beyond & onto & as_dark, _BLOCK)
-    return np.asarray((shadows.matched & onto) | from_beyond)
+    cast = shadows.matched & onto
+    from_beyond = shadows.beyond & onto & as_dark
+    if from_beyond.any():
+        cast |= ndimage.binary_opening(from_beyond, _BLOCK)
+    return cast
 
 
 def _completed(

@@ -6,6 +6,7 @@ overlap). So a white pixel where snow can lie is left to the network's word, whi
 surer the likelier snow is; see ``fusion.py``.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def white(toa: NDArray[np.float32]) -> NDArray[np.bool_]:
     toa
         TOA reflectance (4 or more bands, rows, cols) float32, NaN = no data.
     """
-    bright = toa[:3].mean(axis=0) > 0.25
+    bright = toa[0] + toa[1] + toa[2] > np.float32(0.75)
     grey = (toa[0] > np.float32(0.95) * toa[2]) & (np.abs(ndvi(toa)) < 0.15)
     result: NDArray[np.bool_] = bright & grey
     return result
@@ -64,10 +65,10 @@ def chance_by_season(
     """
     if month is None:
         return np.full(heights.shape, UNKNOWN, np.float32)
-    polar = np.sin(np.radians(latitude_deg)) ** 2
-    season = np.cos(2 * np.pi * (month - 7) / 12) * np.sign(latitude_deg)
-    temperature = 27 - 38 * polar + 24 * polar * season - 0.0065 * heights
-    above = (temperature - EVEN_TEMPERATURE_C) / TEMPERATURE_SPREAD_C
+    polar = math.sin(math.radians(latitude_deg)) ** 2
+    season = math.cos(2 * math.pi * (month - 7) / 12) * math.copysign(1, latitude_deg)
+    at_sea_level = 27 - 38 * polar + 24 * polar * season
+    above = (at_sea_level - EVEN_TEMPERATURE_C - 0.0065 * heights) / TEMPERATURE_SPREAD_C
     return np.asarray(1 / (1 + np.exp(above)), np.float32)
 
 
