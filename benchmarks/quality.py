@@ -25,8 +25,9 @@ from catalog.product import TILE_PIXELS, MaskClass
 from processing.geometry.angles import Angles
 from processing.geometry.field import averaged
 from processing.quality.accuracy import Confusion
-from processing.quality.mask import look, tile_mask
+from processing.quality.mask import look
 from processing.quality.qa import mask_and_qa
+from processing.quality.strips import tile_mask
 from processing.sensors import camera
 from tests.cloud_scenes import SWATH_DEG, cloud_scene
 

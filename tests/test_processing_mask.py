@@ -9,8 +9,9 @@ from catalog.grid import Grid
 from catalog.product import MaskClass
 from processing.geometry.angles import Angles
 from processing.geometry.terrain import HiddenGround
-from processing.quality.mask import Context, SceneQuality, _rays, look, strips, tile_mask
+from processing.quality.mask import Context, SceneQuality, _rays, look
 from processing.quality.network import ModelCard, Probabilities
+from processing.quality.strips import strips, tile_mask
 from processing.sensors import camera
 
 LOOK = Grid(32631, 300000.0, 5100000.0, 32.0, 300, 320)

@@ -5,8 +5,9 @@ import pytest
 
 from catalog.grid import Grid
 from catalog.product import QA, QA_FIELDS, MaskClass
-from processing.quality.mask import Context, SceneQuality, tile_mask
+from processing.quality.mask import Context, SceneQuality
 from processing.quality.qa import mask_and_qa
+from processing.quality.strips import tile_mask
 
 LOOK = Grid(32631, 300000.0, 5100000.0, 32.0, 40, 40)
 FRAME = Grid(32631, 300000.0, 5100000.0, 16.0, 80, 80)

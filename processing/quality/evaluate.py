@@ -19,10 +19,11 @@ from processing.quality.accuracy import IGNORED, Confusion, boundary_f
 from processing.quality.chips import BANDS, Chip
 from processing.quality.direction import rays_of_image
 from processing.quality.edges import USUAL, Edges
-from processing.quality.mask import Context, SceneQuality, classify, tile_mask
+from processing.quality.mask import Context, SceneQuality, classify
 from processing.quality.network import Level, MaskModel, see
 from processing.quality.rules import as_toa
 from processing.quality.snow import POSSIBLE, UNKNOWN
+from processing.quality.strips import tile_mask
 
 LOOK_M = 30.0
 """Pixel size at which a chip is looked at as a whole; finer ones are averaged to about it."""

@@ -1,10 +1,10 @@
-"""The pixel classes: one look at the whole scene at 32 m, and from it the mask of each tile.
+"""The pixel classes of a whole scene, from one look at it at 32 m.
 
 The network works at about 30 m and the geometry of shadows needs the whole scene, so both are
-done once. A tile takes the probabilities back to 16 m and adds what rules see at that size.
+done once; what a tile makes of it is the work of :mod:`processing.quality.strips`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from pathlib import Path
@@ -15,13 +15,12 @@ from pyproj import Transformer
 
 from catalog.errors import MaskError
 from catalog.grid import Grid
-from catalog.product import REFLECTANCE_SCALE, MaskClass
+from catalog.product import MaskClass
 from processing.geometry.angles import AngleField, Angles, true_north_deg
-from processing.geometry.field import GroundField
 from processing.geometry.terrain import HiddenGround
 from processing.quality import rules, snow
 from processing.quality.cloudbase import Rays
-from processing.quality.edges import USUAL, Edges, sharpened, widened
+from processing.quality.edges import USUAL, Edges
 from processing.quality.fusion import cloud_odds
 from processing.quality.models import load_model
 from processing.quality.network import Level, MaskModel, Probabilities, Progress, see
@@ -32,8 +31,6 @@ ANGLE_CELL = 16
 """Pixels of the look grid along one side of a cell of angles."""
 ADJACENT_M = 300.0
 """Distance to a cloud up to which a pixel is flagged as adjacent."""
-STRIP_ROWS = 512
-"""Rows of a tile classified at once, which bounds the memory."""
 
 
 class Context(IntFlag):
@@ -248,7 +245,7 @@ def classify(
     )  # fmt: skip
     shadow = find_shadow(None if found is None else found.shadow, ground, rays)
     chance = shadow.probability
-    classes = _compose(valid, cloud > 0.5, chance > 0.5, white, water)
+    classes = compose(valid, cloud > 0.5, chance > 0.5, white, water)
     return Classified(cloud, chance, classes, shadow.unseen_cloud)
 
 
@@ -314,14 +311,21 @@ def _context(
     return bits
 
 
-def _compose(
+def compose(
     valid: NDArray[np.bool_],
     cloud: NDArray[np.bool_],
     shadow: NDArray[np.bool_],
     snow: NDArray[np.bool_],
     water: NDArray[np.bool_],
 ) -> NDArray[np.uint8]:
-    """Return the class of each pixel; later assignments win, against ``MASK_ORDER``."""
+    """Return the class of each pixel, uint8 (rows, cols) of ``MaskClass``.
+
+    Parameters
+    ----------
+    valid, cloud, shadow, snow, water
+        What a pixel is, (rows, cols); where several hold, the first of fill, cloud, shadow, snow
+        and water counts.
+    """
     classes = np.full(valid.shape, MaskClass.CLEAR, np.uint8)
     classes[water] = MaskClass.WATER
     classes[snow] = MaskClass.SNOW
@@ -329,83 +333,3 @@ def _compose(
     classes[cloud] = MaskClass.CLOUD
     classes[~valid] = MaskClass.FILL
     return classes
-
-
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """What is known of some full rows of a tile; arrays are (rows of the strip, cols).
-
-    ``valid`` has an observation. ``cloud`` and ``shadow`` are probabilities, NaN outside the look
-    grid's data; ``snow`` and ``water`` are what the rules see at the tile's pixel size, whatever
-    lies above.
-    """
-
-    rows: slice
-    valid: NDArray[np.bool_]
-    cloud: NDArray[np.float32]
-    shadow: NDArray[np.float32]
-    snow: NDArray[np.bool_]
-    water: NDArray[np.bool_]
-    context: NDArray[np.uint8]
-
-    @property
-    def classes(self) -> NDArray[np.uint8]:
-        """``MaskClass`` of each pixel."""
-        return _compose(self.valid, self.cloud > 0.5, self.shadow > 0.5, self.snow, self.water)
-
-
-def strips(quality: SceneQuality, toa: NDArray[np.uint16], grid: Grid) -> Iterator[Strip]:
-    """Yield a tile strip by strip.
-
-    Parameters
-    ----------
-    quality
-        The classified scene.
-    toa
-        Encoded TOA reflectance (bands, rows, cols) uint16, steps of 1e-4, 0 = no data; the
-        first four bands are blue, green, red and near infrared.
-    grid
-        Frame of ``toa``.
-    """
-    cloud, shadow = (GroundField(quality.grid, v) for v in (quality.cloud, quality.shadow))
-    context = GroundField(quality.grid, quality.context)
-    edges = quality.edges
-    for top in range(0, grid.rows, STRIP_ROWS):
-        rows = slice(top, min(top + STRIP_ROWS, grid.rows))
-        wide = slice(max(top - edges.reach, 0), min(rows.stop + edges.reach, grid.rows))
-        inner = slice(top - wide.start, rows.stop - wide.start)
-        around = grid.window(wide.start, 0, wide.stop - wide.start, grid.cols)
-        seen = cloud.on(around)
-        if edges.sharpen and grid.resolution < quality.grid.resolution:
-            visible = toa[:3, wide].mean(axis=0, dtype=np.float32)
-            seen = sharpened(seen, visible * np.float32(REFLECTANCE_SCALE))
-        frame = grid.window(top, 0, rows.stop - top, grid.cols)
-        image = toa[:4, rows] * np.float32(REFLECTANCE_SCALE)
-        known = context.on(frame, nearest=True)
-        yield Strip(
-            rows,
-            toa[0, rows] != 0,
-            widened(seen, edges.cloud_buffer)[inner],
-            widened(shadow.on(around), edges.shadow_buffer)[inner],
-            snow.white(image) & (known & Context.CAN_SNOW != 0),
-            rules.is_water(image, known & Context.FLAT != 0),
-            known,
-        )
-
-
-def tile_mask(quality: SceneQuality, toa: NDArray[np.uint16], grid: Grid) -> NDArray[np.uint8]:
-    """Return the ``mask`` asset of a tile, uint8 (rows, cols) of ``MaskClass``.
-
-    Parameters
-    ----------
-    quality
-        The classified scene.
-    toa
-        Encoded TOA reflectance (bands, rows, cols) uint16, 0 = no data.
-    grid
-        Frame of ``toa``.
-    """
-    mask = np.empty(grid.shape, np.uint8)
-    for strip in strips(quality, toa, grid):
-        mask[strip.rows] = strip.classes
-    return mask

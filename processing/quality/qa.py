@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from catalog.grid import Grid
 from catalog.product import QA
-from processing.quality.mask import Context, SceneQuality, strips
+from processing.quality.mask import Context, SceneQuality
+from processing.quality.strips import strips
 
 CONFIDENCE_STEPS = (0.2, 0.5, 0.8)
 """Probabilities from which cloud confidence is low, medium and high."""

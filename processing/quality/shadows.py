@@ -102,18 +102,19 @@ def find_shadow(
     rays
         Displacement of shadows; None where sun and view are unknown, then the network decides.
     """
+    land = ground.land
     told = np.full(ground.nir.shape, NO_NETWORK, np.float32) if found is None else _told(found)
-    clear = ground.land if found is None else ground.land & (told < NO_NETWORK)
+    clear = land if found is None else land & (told < NO_NETWORK)
     loss = light_loss(ground.nir, clear)
     dark = loss > DARKENING
     if rays is None:
         never = ~dark | ground.dim | ground.deep
         return _found(told, never, np.zeros_like(dark), ground)
     lost = share_lost(ground.nir, loss)
-    sight = ground.land | ((told > 0) & ~ground.dim)
+    sight = land | ((told > 0) & ~ground.dim)
     shadows = match_shadows(ground.cloud, lost, sight, ground.valid, rays)
     shaded = _mostly(ground.water, shadows.matched)
-    onto = ground.land | (shaded & ~ground.cloud)
+    onto = land | (shaded & ~ground.cloud)
     as_dark = _as_dark(lost, shadows.matched & onto & dark)
     cast = _cast_on(shadows, onto, as_dark)
     cast = _completed(cast, dark, lost, onto) if found is None else cast & dark
