@@ -5,7 +5,7 @@ The routes are titiler.pgstac's, less those that a sharing portal does not need:
 address from a visitor, searches cannot be listed, and what one request can ask for is bounded.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,13 +16,10 @@ from morecantile import TileMatrixSet, tms
 from morecantile.defaults import TileMatrixSets
 from rio_tiler.mosaic.methods import FirstMethod
 from starlette.middleware.cors import CORSMiddleware
-from titiler.core.errors import DEFAULT_STATUS_CODES, add_exception_handlers
 from titiler.core.factory import MultiBaseTilerFactory
 from titiler.core.middleware import CacheControlMiddleware
-from titiler.mosaic.errors import MOSAIC_STATUS_CODES
 from titiler.pgstac.db import close_db_connection, connect_to_db
 from titiler.pgstac.dependencies import CollectionIdParams, ItemIdParams, SearchIdParams
-from titiler.pgstac.errors import PGSTAC_STATUS_CODES
 from titiler.pgstac.factory import MosaicTilerFactory, add_search_register_route
 from titiler.pgstac.settings import PostgresSettings
 
@@ -44,14 +41,8 @@ from tiler.limits import (
 )
 from tiler.mosaic import BoundedMosaic, ClearPixels, mosaic_reader
 from tiler.queries import Said, describe, remember
-from tiler.reader import (
-    CostlyFileError,
-    ForbiddenHrefError,
-    Hrefs,
-    MissingFileError,
-    item_reader,
-    stored_rasters,
-)
+from tiler.reader import Hrefs, item_reader, stored_rasters
+from tiler.refusals import add_refusals
 from tiler.renders import NamedRenders
 from tiler.series import series_router
 from tiler.settings import TilerSettings
@@ -77,17 +68,6 @@ class _Grids(TileMatrixSets):
 
 GRIDS = _Grids({"WebMercatorQuad": tms.get("WebMercatorQuad")})
 """Tile grids that are served."""
-
-_STATUS_CODES: tuple[Mapping[Any, int], ...] = (
-    DEFAULT_STATUS_CODES,
-    MOSAIC_STATUS_CODES,
-    PGSTAC_STATUS_CODES,
-    {
-        ForbiddenHrefError: 403,
-        MissingFileError: 404,
-        CostlyFileError: 403,
-    },
-)
 
 
 @define(kw_only=True)
@@ -148,8 +128,7 @@ def create_app(settings: TilerSettings) -> FastAPI:
     app = FastAPI(
         title="gfard tiler", openapi_url="/api", docs_url=None, redoc_url=None, lifespan=lifespan
     )
-    for codes in _STATUS_CODES:
-        add_exception_handlers(app, dict(codes))
+    add_refusals(app)
     app.add_middleware(NamedRenders)
     app.add_middleware(Freshness)
     app.add_middleware(
@@ -175,6 +154,7 @@ def _add_routes(app: FastAPI, settings: TilerSettings) -> None:
         img_part_dependency=BoundedPart,
         supported_tms=GRIDS,
         render_func=encode,
+        add_viewer=False,
     )
     collection, search = (
         _MosaicTiler(
@@ -187,6 +167,7 @@ def _add_routes(app: FastAPI, settings: TilerSettings) -> None:
             pixel_selection_dependency=_first_pixel,
             supported_tms=GRIDS,
             render_func=encode,
+            add_viewer=False,
         )
         for path, prefix in (
             (CollectionIdParams, "/collections/{collection_id}"),

@@ -3,8 +3,10 @@
 import threading
 import time
 from collections import OrderedDict
+from typing import Any
 
 from fastapi import HTTPException, Request
+from pydantic import ValidationInfo, field_validator
 from titiler.pgstac import model
 from titiler.pgstac.dependencies import SearchParams
 
@@ -43,6 +45,18 @@ class Budget:
             self._left -= 1
 
 
+class SearchToRegister(model.RegisterMosaic):
+    """A search to register."""
+
+    @field_validator("intersects")
+    @classmethod
+    def validate_spatial(cls, shape: Any, known: ValidationInfo) -> Any:
+        """Refuse two areas; the inherited check fails where the other one was refused already."""
+        if shape and known.data.get("bbox"):
+            raise ValueError("bbox and intersects exclude each other")
+        return shape
+
+
 class SearchBudget:
     """Dependency that reads a search to register while the budget lasts.
 
@@ -56,7 +70,7 @@ class SearchBudget:
         self._budget = budget
 
     def __call__(
-        self, request: Request, body: model.RegisterMosaic
+        self, request: Request, body: SearchToRegister
     ) -> tuple[model.PgSTACSearch, model.Metadata]:
         """Return the search, or refuse it with 413 or 429."""
         if int(request.headers.get("content-length", MAX_SEARCH_BYTES + 1)) > MAX_SEARCH_BYTES:

@@ -47,7 +47,7 @@ def encode(
     colormap
         Colours of values.
     output_format
-        None for JPEG, or PNG where the picture shows nothing in places.
+        None for JPEG, or WebP where the picture shows nothing in places.
     add_mask
         Whether pixels that show nothing become transparent.
     rescale
@@ -60,7 +60,7 @@ def encode(
     mask = np.ma.getmaskarray(image.array)
     shown = np.logical_not(mask.all(axis=0))
     if output_format is None:
-        output_format = ImageType.jpeg if shown.all() else ImageType.png
+        output_format = ImageType.jpeg if shown.all() else ImageType.webp
     settings = _OPTIONS.get(output_format)
     colours = None
     if settings is not None and color_formula is None and not options:

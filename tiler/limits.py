@@ -120,11 +120,14 @@ def bounded_picture(
     tilesize: Annotated[int | None, Query(gt=0, le=MAX_TILE)] = None,
     buffer: Annotated[float | None, Query(gt=0, le=MAX_BUFFER)] = None,
     padding: Annotated[int | None, Query(ge=0, le=MAX_BUFFER)] = None,
+    histogram_bins: Annotated[str, Query(pattern=r"^([1-9]\d{0,2}|[\d.]+(,[\d.]+)+)$")] = "10",
 ) -> None:
     """Refuse pictures that take many bands or long sums to make; a dependency of the routers.
 
     Neither is a coordinate system read from elsewhere, nor a tile grid listed beyond all use.
     """
+    if not all(asset.partition("|")[0] for asset in assets or ()):
+        raise HTTPException(422, "an asset without a name; wanted e.g. assets=SR|bidx=3,2,1")
     sources = [*(assets or ()), expression]
     if any(len(source) > MAX_FORMULA for source in sources):
         raise HTTPException(422, f"an asset with its options may have {MAX_FORMULA} characters")

@@ -51,7 +51,10 @@ class CostlyFileError(TilerError):
 
 
 class Hrefs:
-    """The hrefs that may be drawn: GeoTIFFs of a store, below the address they are published at.
+    """The hrefs that may be drawn: GeoTIFFs of a store, by the place in it that an href names.
+
+    The machine an href names is never asked, so any will do: a store published under one address
+    is drawn under another. Whatever an href says, what is opened lies in the store.
 
     Parameters
     ----------
@@ -65,20 +68,29 @@ class Hrefs:
         self._store = store
         self._prefix = f"{public_url.rstrip('/')}/data/"
 
+    def _relative(self, href: str) -> str:
+        """Return what a web address says after its first ``/data/``, else ""."""
+        if href.startswith(self._prefix):
+            return href.removeprefix(self._prefix)
+        scheme, _, rest = href.partition("://")
+        return rest.partition("/data/")[2] if scheme in ("http", "https") else ""
+
     def path(self, href: str) -> str:
         """Return what GDAL opens for an href.
 
         Raises
         ------
         ForbiddenHrefError
-            The href leads elsewhere, out of the store (also through a link), or to another kind
-            of file.
+            The href names no place of the store, leads out of it (also through a link), or to
+            another kind of file.
         MissingFileError
             There is no such file.
         """
-        relative = href.removeprefix(self._prefix)
-        if relative == href:
-            raise ForbiddenHrefError(f"{href}: only files below {self._prefix} are drawn")
+        relative = self._relative(href)
+        if not relative:
+            raise ForbiddenHrefError(
+                f"{href}: only files of this store are drawn, published as {self._prefix}..."
+            )
         if PurePosixPath(relative).suffix.lower() not in SUFFIXES:
             raise ForbiddenHrefError(f"{href}: only {' and '.join(sorted(SUFFIXES))} are drawn")
         try:

@@ -1,10 +1,8 @@
 """``?render=ndvi``: a named picture in place of the parameters that make it.
 
-The pictures themselves are those the collections publish. Tiles and previews without a format
-are WebP, which is small and keeps what is transparent.
+The pictures themselves are those the collections publish.
 """
 
-import re
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode
 
@@ -13,9 +11,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from catalog.errors import ProductError
 from catalog.renders import RENDER
-
-_PLAIN = re.compile(r"/tiles/[A-Za-z]+/\d+/\d+/\d+$|/preview$")
-"""Addresses of pictures that name no format."""
 
 
 @lru_cache(maxsize=256)
@@ -58,7 +53,4 @@ class NamedRenders:
                 await refusal(scope, receive, send)
                 return
             scope = {**scope, "query_string": query.encode("latin-1")}
-            if _PLAIN.search(scope["path"]):
-                path = f"{scope['path']}.webp"
-                scope = {**scope, "path": path, "raw_path": path.encode()}
         await self._app(scope, receive, send)

@@ -151,15 +151,16 @@ def bilinear(
     for layer in pixels[1:]:
         known |= layer != fill
     whole = bool(known.all())
-    layers = pixels if whole else np.where(known, pixels, pixels.dtype.type(0))
+    layers = pixels if whole or fill == 0 else np.where(known, pixels, pixels.dtype.type(0))
     moved = cv2.remap(cv2.merge(list(layers)), cols, rows, cv2.INTER_LINEAR)
-    values = np.moveaxis(moved.reshape(*cols.shape, len(pixels)), -1, 0)
+    moved = moved.reshape(*cols.shape, len(pixels))
     if whole and at.inside(known.shape):
-        return values, np.zeros(values.shape, np.bool_)
-    weight = cv2.remap(known.astype(np.float32), cols, rows, cv2.INTER_LINEAR)
-    hidden = weight < 0.5
-    exact = values / np.where(hidden, 1, weight)
-    if np.issubdtype(pixels.dtype, np.integer):
-        np.rint(exact, out=exact)
-    exact[:, hidden] = fill
-    return exact.astype(pixels.dtype), np.broadcast_to(hidden, exact.shape)
+        hidden = np.zeros(cols.shape, np.bool_)
+    else:
+        weight = cv2.remap(known.astype(np.float32), cols, rows, cv2.INTER_LINEAR)
+        hidden = weight < 0.5
+        edge = ~hidden & (weight < 1)
+        moved[edge] = moved[edge] / weight[edge][:, np.newaxis]
+        moved[hidden] = fill
+    values = np.moveaxis(moved, -1, 0)
+    return values, np.broadcast_to(hidden, values.shape)
