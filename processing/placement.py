@@ -66,10 +66,9 @@ class Placement:
         if allow_unverified:
             return None
         return "unverified", (
-            f"{accuracy.check_points} check points in {accuracy.cells} of 9 cells match the "
-            f"reference {self.registration.reference}, beside {accuracy.outliers} false ones; "
-            f"{LEAST_POINTS} in {LEAST_CELLS} wanted to tell the geometric accuracy: give another "
-            "reference, or --allow-unverified for a degraded product"
+            f"{_found(self.registration)}; {max(LEAST_POINTS, accuracy.outliers)} check "
+            f"points in {LEAST_CELLS} cells wanted to tell the geometric accuracy: give another reference, or "
+            "--allow-unverified for a degraded product"
         )
 
     @property
@@ -90,6 +89,18 @@ class Placement:
             "geometric_median_px": accuracy.median_px,
             **counts,
         }
+
+
+def _found(registration: Registration) -> str:
+    """Say how much of a scene was found in its reference."""
+    accuracy, reference = registration.accuracy, registration.reference
+    if not accuracy.check_points:
+        return f"the scene was not found in the reference {reference}"
+    false = f", beside {accuracy.outliers} false ones" if accuracy.outliers else ""
+    return (
+        f"{accuracy.check_points} check points in {accuracy.cells} of 9 cells match the reference "
+        f"{reference}{false}"
+    )
 
 
 UNPLACED: Final = Placement()
@@ -161,11 +172,7 @@ def place(
     )
     placement = Placement(registration, reference, None)
     if placement.klass is AccuracyClass.INSUFFICIENT:
-        accuracy = registration.accuracy
-        doubt = (
-            f"{_NOT_MEASURED}: only {accuracy.check_points} check points in {accuracy.cells} of 9 "
-            f"cells match the reference {reference.label}"
-        )
+        doubt = f"{_NOT_MEASURED}: {_found(registration)}"
         return package, replace(placement, doubt=doubt)
     return _corrected(package, registration), placement
 

@@ -252,8 +252,7 @@ def test_too_few_points_reject_the_scene_unless_that_is_allowed(
     reference = cloudy.truth / "sr.tif"
     result = _produce(cloudy, tmp_path / "strict", reference=reference)
     assert (result.status, result.reason) == (Status.REJECTED, "unverified")
-    assert "match the reference sr.tif (red), beside" in result.detail
-    assert "30 in 5 wanted" in result.detail
+    assert "the reference sr.tif (red); 30 check points in 5 cells wanted" in result.detail
     assert "--allow-unverified" in result.detail
     assert _only_a_record(tmp_path / "strict")
     lax = _produce(cloudy, tmp_path / "lax", reference=reference, allow_unverified=True)
@@ -261,7 +260,7 @@ def test_too_few_points_reject_the_scene_unless_that_is_allowed(
     (stored,) = FolderStore(tmp_path / "lax").items()
     properties = stored.item["properties"]
     assert properties["product:quality_status"] == "degraded"
-    assert "cells match the reference sr.tif (red)" in properties["gfard:quality_reason"]
+    assert "the reference sr.tif (red)" in properties["gfard:quality_reason"]
     assert "accuracy:geometric_rmse" not in properties
     assert "geometry" not in stored.item["assets"]
     assert properties["gfard:geometric_correction"] == []
