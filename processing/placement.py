@@ -67,8 +67,8 @@ class Placement:
             return None
         return "unverified", (
             f"{_found(self.registration)}; {max(LEAST_POINTS, accuracy.outliers)} check "
-            f"points in {LEAST_CELLS} cells wanted to tell the geometric accuracy: give another reference, or "
-            "--allow-unverified for a degraded product"
+            f"points in {LEAST_CELLS} cells wanted to tell the geometric accuracy: give another "
+            "reference, or --allow-unverified for a degraded product"
         )
 
     @property
