@@ -350,6 +350,14 @@ def test_bad_requests_are_refused_and_cost_little(
         b'{"filter": ' + b'{"op": "not", "args": [' * 300 + b"1" + b"]}" * 300 + b"}",
         b'{"filter": ' + b'{"op": "not", "args": [' * 9000 + b"1" + b"]}" * 9000 + b"}",
         b'{"sortby": "x"}',
+        b'{"q": ["' + b"word " * 101 + b'"]}',
+        b'{"intersects": {"type": "MultiPoint", "coordinates": [[1, 2]'
+        + b", [1, 2]" * 10_000
+        + b"]}}",
+        b'{"intersects": '
+        + b'{"type": "GeometryCollection", "geometries": [' * 400
+        + b"]}" * 400
+        + b"}",
     ],
     ids=lambda body: body[:40].decode("ascii", "replace"),
 )

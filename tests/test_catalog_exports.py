@@ -205,6 +205,7 @@ def test_a_search_without_result_is_an_empty_list(client: TestClient, format: st
         ({"format": "urls", "filter": "((("}, 400),
         ({"format": "urls", "datetime": "yesterday"}, 400),
         ({"format": "geoparquet", "ids": "none"}, 404),
+        ({"format": "urls", "assets": "SR," * 500}, 400),
     ],
 )
 def test_what_cannot_be_is_refused(client: TestClient, query: dict[str, str], status: int) -> None:
@@ -229,3 +230,5 @@ def test_bodies_that_are_no_search_are_refused(client: TestClient) -> None:
     assert client.post("/stac/export", json=[]).status_code == 400
     assert client.post("/stac/export", json={"format": "urls", "assets": "SR"}).status_code == 400
     assert client.post("/stac/export", json={"ids": ["a"]}).status_code == 400
+    many = {"format": "urls", "assets": ["SR"] * 100}
+    assert client.post("/stac/export", json=many).status_code == 400

@@ -38,6 +38,7 @@ from catalog.web.extensions import (
 from catalog.web.limits import MAX_BODY, PATIENCE_S, Impatient
 from catalog.web.profile import EarlierView
 from catalog.web.reference import add_reference
+from catalog.web.requests import MAX_CORNERS, corners
 from catalog.web.search import FastClient
 
 _LOG = logging.getLogger(__name__)
@@ -142,12 +143,15 @@ def _refuse_request(request: Request, error: Exception) -> Response:
 
 
 async def _object_body(request: Request) -> None:
-    """Refuse a body that is no object before upstream's validators take it for one."""
+    """Refuse a body that is no object, or a huge area, before upstream's validators see it."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise HTTPException(415, "the body of a search has the Content-Type application/json")
-    if not isinstance(await request.json(), dict):
+    body = await request.json()
+    if not isinstance(body, dict):
         raise HTTPException(400, "the body of a search is a JSON object")
+    if corners(body.get("intersects")) > MAX_CORNERS:
+        raise HTTPException(400, f"intersects: at most {MAX_CORNERS} corners; simplify the area")
 
 
 def _lifespan(settings: CatalogSettings) -> Any:

@@ -34,6 +34,8 @@ MAX_ITEMS = 200_000
 """Most items of one export. A longer one is refused, or broken off: a part is never the whole."""
 _PAGE = 100
 """Items in memory at a time, about 1 MB; other requests are answered between two pages."""
+_MAX_ASSETS = 64
+"""Keys that a request may name; an item has a dozen."""
 _SLOTS = 6
 _SLOTS_PER_CLIENT = 2
 
@@ -67,7 +69,10 @@ def add_exports(api: StacApi) -> None:
         {
             "format": attr.ib(type=Annotated[Format, Query(description=_FORMAT)], kw_only=True),
             "assets": attr.ib(
-                "", type=Annotated[str, Query(description=f"{_ASSETS}; separated by commas")]
+                "",
+                type=Annotated[
+                    str, Query(description=f"{_ASSETS}; separated by commas", max_length=1000)
+                ],
             ),
         },
         bases=(api.search_get_request_model,),
@@ -76,7 +81,7 @@ def add_exports(api: StacApi) -> None:
         "ExportPost",
         __base__=api.search_post_request_model,
         format=(Format, Field(description=_FORMAT, exclude=True)),
-        assets=(list[str], Field([], description=_ASSETS, exclude=True)),
+        assets=(list[str], Field([], description=_ASSETS, exclude=True, max_length=_MAX_ASSETS)),
     )
     styles = {style.media_type for style in STYLES.values()}
     tables = {CSV_MEDIA_TYPE, SEQUENCE_MEDIA_TYPE, PARQUET_MEDIA_TYPE}

@@ -23,7 +23,11 @@ MAX_ITEMS = 1000
 """Most items of one page, about 10 MB; a larger limit is cut, as the specification allows."""
 DEFAULT_ITEMS = 10
 _MAX_TERMS = 50
+_MAX_WORDS = 100
+"""Of all terms together; the database takes a phrase apart word by word."""
 _MAX_SORTS = 16
+MAX_CORNERS = 10_000
+"""Of an area; to look at one takes a tenth of a millisecond."""
 MAX_NAMES = 256
 """Fields that a request may name; upstream compares each with every other."""
 MAX_NAME = 256
@@ -120,11 +124,26 @@ def phrases(terms: list[str]) -> list[str]:
     InvalidQueryParameter
         No term holds a word, or there are too many.
     """
-    words = [" ".join(_WORD.findall(term)) for term in terms]
-    quoted = [f'"{phrase}"' for phrase in words if phrase]
-    if not quoted or len(quoted) > _MAX_TERMS:
-        raise InvalidQueryParameter(f"q: 1 to {_MAX_TERMS} words or phrases wanted")
-    return quoted
+    words = [found for term in terms if (found := _WORD.findall(term))]
+    if not words or len(words) > _MAX_TERMS or sum(map(len, words)) > _MAX_WORDS:
+        raise InvalidQueryParameter(
+            f"q: 1 to {_MAX_TERMS} words or phrases wanted, of {_MAX_WORDS} words in all"
+        )
+    return [f'"{" ".join(phrase)}"' for phrase in words]
+
+
+def corners(geometry: Any) -> int:
+    """Count the positions of what may be a GeoJSON geometry, without recursion."""
+    count, waiting = 0, [geometry]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += [part.get("coordinates"), part.get("geometries")]
+        elif isinstance(part, list) and part:
+            is_position = isinstance(part[0], int | float)
+            count += is_position
+            waiting += [] if is_position else part
+    return count
 
 
 def within_bounds(*, sorts: Collection[str] = (), names: Collection[str] = ()) -> None:
