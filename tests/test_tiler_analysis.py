@@ -179,3 +179,14 @@ def test_what_a_client_holds_is_not_sent_again(client: TestClient) -> None:
     other = client.get(f"{_item(2015)}/preview?render=true-colour", headers={"If-None-Match": tag})
     assert other.status_code == 200
     assert other.headers["etag"] != tag
+
+
+def test_what_is_there_can_be_asked_without_its_body(client: TestClient) -> None:
+    address = f"{_item(2014)}/preview?render=true-colour"
+    whole, head = client.get(address), client.head(address)
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("etag", "content-type", "content-length", "cache-control"):
+        assert head.headers[name] == whole.headers[name]
+    missing = client.head(f"/tiles/collections/{COLLECTION}/items/none/preview?render=mask")
+    assert missing.status_code == 404
+    assert missing.headers["cache-control"] == "public, max-age=60"
