@@ -81,7 +81,17 @@ class SlopePixels:
             here = row, col + block.inner[1].start
             cosines = np.stack([light.incidence[here], light.slope[here], light.sun[here]])
             place = row + first - inner.start + block.rows.start, col + block.cols.start
-            self._parts.append((*place, toa[:, rows][:, *here], cosines))
+            self.add(*place, toa[:, rows][:, *here], cosines)
+
+    def add(
+        self,
+        row: NDArray[np.intp],
+        col: NDArray[np.intp],
+        toa: Float32Array,
+        cosines: Float32Array,
+    ) -> None:
+        """Add pixels: places on the grid, (n,), TOA (bands, n), light as three cosines (3, n)."""
+        self._parts.append((row, col, toa, cosines))
 
     def together(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Float32Array, Float32Array]:
         """Return rows and columns, TOA (bands, n), and the light as three cosines (3, n)."""

@@ -9,12 +9,15 @@ import rasterio
 from rasterio.transform import from_origin
 
 from catalog.grid import Grid
+from processing.atmosphere.aod import AodField
+from processing.atmosphere.gas import GasColumns
+from processing.atmosphere.sky import Sky
 from processing.atmosphere.topography import SlopeSample, correlation, factor, fit_c
 from processing.geometry.angles import AngleField, true_north_deg
 from processing.geometry.dem import HeightModel, open_dem
 from processing.geometry.field import GroundField
 from processing.geometry.slope import Illumination, illumination
-from processing.relief import Relief, multiplied
+from processing.relief import Relief, SlopePixels, multiplied
 
 GRID = Grid(32631, 300000.0, 5100000.0, 16.0, 120, 100)
 SUN_AZIMUTH, SUN_ZENITH = 150.0, 40.0
@@ -164,6 +167,30 @@ def test_shadow_fill_and_voids_keep_their_values(tmp_path: Path) -> None:
     assert ((sr[:, 10:] >= 800) & (sr[:, 10:] <= 5000)).all()
     back = np.rint(sr[:, 10:] / (factors[:, 10:] * 1e-4))
     assert np.abs(back - 2000).max() <= 2
+
+
+def test_under_a_sun_that_leaves_the_table_c_is_still_told() -> None:
+    """A flat scene in whose north the sun stands lower than the table knows."""
+    look = Grid(32631, 300000.0, 5100000.0, 32.0, 320, 320)
+    low, high = np.radians([74.0, 77.0])
+    layers = np.zeros((6, 2, 2), np.float32)
+    layers[1] = -np.sin([[high, high], [low, low]])
+    layers[2] = np.cos([[high, high], [low, low]])
+    layers[5] = 1
+    field = AngleField(GroundField(Grid(32631, 300000.0, 5100000.0, 5120.0, 2, 2), layers))
+    cells = look.coarsen(16)
+    haze = np.full(cells.shape, 0.2, np.float32)
+    fit = AodField(cells, haze, haze, np.zeros(cells.shape, np.uint8), "continental", {})
+    sky = Sky("GF1WFV1", fit, GasColumns(), field, HeightModel("none", "none"))
+    pixels = SlopePixels(look)
+    nothing = np.zeros(0, np.intp)
+    pixels.add(nothing, nothing, np.zeros((4, 0), np.float32), np.zeros((3, 0), np.float32))
+    relief = Relief.of(pixels, sky, None, ("blue", "green", "red", "nir"))
+    assert relief.source == "sky light of the look-up table"
+    assert relief.pixels == 0
+    told = [each for each in relief.c if each is not None]
+    assert told == sorted(told, reverse=True)
+    assert 0.02 < told[3] < told[0] < 3
 
 
 def test_sigma_goes_with_the_reflectance() -> None:

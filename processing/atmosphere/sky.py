@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.grid import Grid
+from processing.atmosphere.air import LOWEST_SUN_ZENITH_DEG
 from processing.atmosphere.aod import AodField
 from processing.atmosphere.correct import Coefficients, coefficients, fill_nearest
 from processing.atmosphere.gas import GasColumns
@@ -54,11 +55,13 @@ class Sky:
         return self._way(cells, self._angles(cells).sun_zenith)
 
     def _way(self, cells: Grid, zenith: Float32Array) -> OneWay:
+        """Return the transmittances; beyond the table's angles those of the nearest cell inside."""
+        inside = np.where(zenith <= LOWEST_SUN_ZENITH_DEG, zenith, np.float32(np.nan))
         way = one_way(
             camera_lut(self.camera_name),
             camera_depths(self.camera_name, self.fit.model),
             self.fit.model,
-            zenith=zenith,
+            zenith=inside,
             pressure_hpa=surface_pressure_hpa(np.nan_to_num(self.heights.on(cells))),
             aod=self._aod(cells, 0.0),
         )
