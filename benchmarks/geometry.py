@@ -26,6 +26,7 @@ from benchmarks.rows.registration import registration_rows
 from benchmarks.rows.row import Row, at_least, at_most, show
 from benchmarks.rows.stability import DATES, SMALL_DATES, stability_rows
 from benchmarks.rows.stereo import stereo_rows
+from benchmarks.scene import MEMORY_BAR_GB
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
 from processing.geometry.angles import angle_field, sun_position
@@ -169,6 +170,9 @@ def rows(full: bool) -> Iterator[Row]:
     yield from batch_rows(Path(data) if data else None, BATCH if full else SMALL_BATCH)
     yield from stability_rows(DATES if full else SMALL_DATES)
     yield from product_rows(ALL if full else SOME)
+    for title, option in (("full_scene", "--full"), ("full_gf6_scene", "--gf6")):
+        why = f"takes long: benchmarks/scene.py {option} measures it"
+        yield at_most(f"{title}_peak_memory", None, "GB", MEMORY_BAR_GB[title], skipped=why)
 
 
 def main() -> None:

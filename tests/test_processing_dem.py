@@ -210,7 +210,7 @@ def test_bad_sources_are_named(tmp_path: Path, name, content, message):
 def test_heights_elsewhere_are_refused(tmp_path: Path):
     path = write_dem(tmp_path / "dem.tif", BOUNDS)
     with pytest.raises(
-        DemError, match=r"dem\.tif: the heights cover .* nothing of the scene at 10\.00 to"
+        DemError, match=r"dem\.tif: the heights cover .* nothing of the scene at 10\.000 to"
     ):
         open_dem(path, (10.0, 10.0, 11.0, 11.0))
     (tmp_path / "empty").mkdir()

@@ -200,7 +200,7 @@ def test_what_cannot_serve_is_said(tmp_path: Path) -> None:
     path = write(tmp_path / "r.tif", "EPSG:32631", 16.0)
     away = said(path, (100.0, 10.0, 101.0, 11.0))
     assert "r.tif: the reference covers 1.7" in away
-    assert "nothing of the scene at 100.00 to 101.00 E, 10.00 to 11.00 N" in away
+    assert "nothing of the scene at 100.000 to 101.000 E, 10.000 to 11.000 N" in away
     assert "ADDRESS#COLLECTION" in said("https://example.org/v1")
     assert "no clear product of nominal quality on 31TCL meets" in said("archive")
     coarse = write(tmp_path / "c.tif", "EPSG:32631", 250.0)

@@ -36,7 +36,7 @@ def extent_text(boxes: Sequence[Bounds]) -> str:
     """Say for messages what boxes in degrees cover together."""
     west, south = (min(box[k] for box in boxes) for k in (0, 1))
     east, north = (max(box[k] for box in boxes) for k in (2, 3))
-    return f"{west:.2f} to {east:.2f} E, {south:.2f} to {north:.2f} N"
+    return f"{west:.3f} to {east:.3f} E, {south:.3f} to {north:.3f} N"
 
 
 def extent(lon: Floats, lat: Floats) -> Bounds:

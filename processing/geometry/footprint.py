@@ -10,7 +10,7 @@ from shapely.ops import unary_union
 
 from catalog.errors import DemError
 from catalog.grid import Grid
-from processing.geometry.dem import HeightModel, extent
+from processing.geometry.dem import HeightModel, extent, extent_text
 from processing.geometry.lattice import Lattice
 from processing.geometry.rpc import Floats, Rpc, near_longitude
 
@@ -182,11 +182,10 @@ def _ring_on_ground(part: Part, heights: HeightModel) -> tuple[Floats, Floats]:
     for _ in range(_HEIGHT_ITERATIONS):
         lon, lat = part.rpc.ground(row, col, block.at(lon, lat))
     if not heights.covers(lon, lat).all():
-        edge = ", ".join(f"{value:.3f}" for value in heights.files[0].bounds)
-        wanted = ", ".join(f"{value:.3f}" for value in extent(lon, lat))
         raise DemError(
-            f"{heights.source}: heights end inside the scene: they reach west, south, east, "
-            f"north {edge}, the scene {wanted}"
+            f"{heights.source}: heights end inside the scene: they cover "
+            f"{extent_text([heights.files[0].bounds])}, the scene "
+            f"{extent_text([extent(lon, lat)])}; give heights of all of it, or a folder of files"
         )
     return lon, lat
 
