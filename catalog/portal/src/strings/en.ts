@@ -457,6 +457,7 @@ export const en = {
     contact: "Contact",
     changes: "What changed (Atom)",
     reference: "API reference",
+    tileReference: "Tile reference",
   },
   errors: {
     network: "The server cannot be reached.",

@@ -521,6 +521,7 @@ export const zh: Strings = {
     contact: "联系我们",
     changes: "更新记录（Atom）",
     reference: "接口文档",
+    tileReference: "瓦片接口文档",
   },
   errors: {
     network: "无法连接服务器。",

@@ -96,6 +96,7 @@ export class Frame {
     const api = [
       outside(config.stac, t.site.api),
       outside(`${config.stac}/api.html`, t.footer.reference),
+      outside(`${config.tiles}/api.html`, t.footer.tileReference),
       outside(`${config.stac}/changes?format=atom`, t.footer.changes),
     ];
     const assessed = h("span", {}, t.footer.assessed);
