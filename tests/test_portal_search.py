@@ -233,15 +233,18 @@ def test_products_published_for_another_site_say_so(visit: Visits) -> None:
 
     def moved(route: Route) -> None:
         answer = route.fetch()
-        route.fulfill(response=answer, body=answer.text().replace(f"{visit.site}/data/", f"{old}/"))
+        body = answer.text().replace(f"{visit.site}/data/", f"{old}/data/")
+        route.fulfill(response=answer, body=body)
 
     with visit() as page:
         page.route("**/stac/search", moved)
         page.goto(f"{visit.site}/#/{SEARCH}")
         notice = page.get_by_role("status").filter(has_text="published under http://old.example")
         expect(notice).to_contain_text(f"GFARD_PUBLIC_URL={visit.site} gfard publish")
+        cards(page).first.locator("img").evaluate("one => one.decode()")
         open_first(page)
         expect(notice).to_have_count(2)
+        wait_for_colour(page, "elsewhere", LAND)
         assert serious_faults(page) == []
 
 

@@ -1,4 +1,3 @@
-import { elsewhere } from "./address";
 import type { Bbox, ClassValue, StacAsset, StacItem } from "./stac/types";
 import { formatDate } from "./format";
 import { t } from "./strings";
@@ -18,7 +17,7 @@ export interface Product {
   readonly quality: "nominal" | "degraded" | "unknown";
   readonly deprecated: boolean;
   readonly thumbnail: string | null;
-  /** Address of the site that has its files, when it is not this one: no picture can be shown then. */
+  /** Site under whose address its files are published, when that is not this one. */
   readonly elsewhere: string | null;
 }
 
@@ -26,7 +25,6 @@ export interface Product {
 export function readProduct(item: StacItem): Product {
   const { properties } = item;
   const status = properties["product:quality_status"];
-  const away = elsewhere(item);
   return {
     id: item.id,
     collection: item.collection,
@@ -38,8 +36,8 @@ export function readProduct(item: StacItem): Product {
     cloud: numeric(properties, "eo:cloud_cover"),
     quality: status === "nominal" || status === "degraded" ? status : "unknown",
     deprecated: properties["deprecated"] === true,
-    thumbnail: away === null ? (item.assets["thumbnail"]?.href ?? null) : null,
-    elsewhere: away,
+    thumbnail: item.assets["thumbnail"]?.href ?? null,
+    elsewhere: item.publishedAt ?? null,
   };
 }
 

@@ -358,10 +358,9 @@ export class SearchPage implements Page {
     map.select(product);
     this.tileNote.hidden = true;
     const { bbox } = product ?? { bbox: [0, 0, 0, 0] as const };
-    const drawable = product?.elsewhere === null && render !== "";
-    map.showRender(product && drawable ? { url: tileUrl(tiles, product, render), bbox, coded: isCoded(render) } : null, opacity);
-    const masked = drawable && overlay && !isCoded(render);
-    map.showOverlay(product && masked ? { url: overlayUrl(tiles, product), bbox, coded: true } : null);
+    map.showRender(product && render ? { url: tileUrl(tiles, product, render), bbox, coded: isCoded(render) } : null, opacity);
+    const masked = product && render && overlay && !isCoded(render);
+    map.showOverlay(masked ? { url: overlayUrl(tiles, product), bbox, coded: true } : null);
     this.drawCompare();
   }
 
@@ -383,7 +382,7 @@ export class SearchPage implements Page {
   private drawCompare(): void {
     const { render, opacity, swipe } = this.state.get();
     const { product, compared } = this;
-    if (!product || !compared || !render || compared.elsewhere !== null) {
+    if (!product || !compared || !render) {
       this.map?.showCompare(null, swipe, opacity);
       return;
     }

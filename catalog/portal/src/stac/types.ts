@@ -61,6 +61,8 @@ export interface StacItem {
   readonly properties: Readonly<Record<string, unknown>>;
   readonly assets: Readonly<Record<string, StacAsset>>;
   readonly links: readonly StacLink[];
+  /** Site under whose address its files are published, when that is not this one; noted by this page. */
+  readonly publishedAt?: string;
 }
 
 /** One entry of the render extension on a collection. */

@@ -209,8 +209,8 @@ export const en = {
     exportAll: "Export the whole search",
   },
   away: {
-    title: "The pictures are at another address",
-    visitor: (origin: string) => `The files of these products are published under ${origin}, not under the address of this page: pictures and time series cannot be shown, and downloads come from there.`,
+    title: "Published under another address",
+    visitor: (origin: string) => `These products are published under ${origin}. Pictures and downloads of this page come from this site all the same; exported lists and programs are sent there.`,
     operator: "The operator mends it by publishing again:",
   },
   quality: {

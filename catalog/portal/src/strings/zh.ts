@@ -209,8 +209,8 @@ export const zh: Strings = {
     exportAll: "导出全部检索结果",
   },
   away: {
-    title: "图像位于其他地址",
-    visitor: (origin) => `这些产品的文件发布在 ${origin} 下，与本页地址不同：无法显示图像和时间序列，下载也来自该地址。`,
+    title: "发布地址与本站不同",
+    visitor: (origin) => `这些产品发布在 ${origin} 下。本页的图像和下载仍来自本站，但导出的清单和程序会指向该地址。`,
     operator: "运行方重新发布即可修复：",
   },
   quality: {

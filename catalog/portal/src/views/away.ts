@@ -1,7 +1,7 @@
 import { h } from "../dom";
 import { t } from "../strings";
 
-/** What is said of products whose files lie at another site: no picture shows, and what to do. */
+/** What is said of products whose files are published under another address, and what to do. */
 export function awayNotice(origin: string): HTMLElement {
   const { title, visitor, operator } = t.away;
   const here = new URL(".", document.baseURI).href.replace(/\/$/, "");

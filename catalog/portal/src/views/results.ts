@@ -86,7 +86,7 @@ export class ResultsView {
     this.showTools();
   }
 
-  /** Say it when the pictures of products cannot be shown here. */
+  /** Say it when products are published under another address. */
   private showAway(products: readonly Product[]): void {
     const origin = products.find(({ elsewhere }) => elsewhere !== null)?.elsewhere ?? null;
     fill(this.away, origin === null ? null : awayNotice(origin));
