@@ -30,7 +30,7 @@ $$;
 CREATE OR REPLACE FUNCTION gfard.condition(search jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pgstac, public AS $$
 DECLARE
-    many CONSTANT integer := 5000;
+    many CONSTANT integer := 2000;
     condition text := stac_search_to_where(search - 'q');
     wanted tsquery;
     found text[];
