@@ -350,6 +350,8 @@ def test_bad_requests_are_refused_and_cost_little(
         b'{"filter": ' + b'{"op": "not", "args": [' * 300 + b"1" + b"]}" * 300 + b"}",
         b'{"filter": ' + b'{"op": "not", "args": [' * 9000 + b"1" + b"]}" * 9000 + b"}",
         b'{"sortby": "x"}',
+        b'{"limit": 1, "unheard-of": 100000000000000000000}',
+        b'{"filter": {"op": "=", "args": [{"property": "gsd"}, 100000000000000000000]}}',
         b'{"q": ["' + b"word " * 101 + b'"]}',
         b'{"intersects": {"type": "MultiPoint", "coordinates": [[1, 2]'
         + b", [1, 2]" * 10_000

@@ -44,6 +44,7 @@ from catalog.web.search import FastClient
 _LOG = logging.getLogger(__name__)
 
 _STATEMENT_TIMEOUT_MS = 20_000
+_MAX_DIGITS = 18
 
 _STATUS: dict[type[Exception], int] = {
     asyncpg.DataError: 400,
@@ -147,11 +148,18 @@ async def _object_body(request: Request) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise HTTPException(415, "the body of a search has the Content-Type application/json")
-    body = await request.json()
+    body = json.loads(await request.body(), parse_int=_integer)
     if not isinstance(body, dict):
         raise HTTPException(400, "the body of a search is a JSON object")
     if corners(body.get("intersects")) > MAX_CORNERS:
         raise HTTPException(400, f"intersects: at most {MAX_CORNERS} corners; simplify the area")
+
+
+def _integer(digits: str) -> int:
+    """Read a number that fits into 64 bits; links repeat the body, and orjson writes no others."""
+    if len(digits) > _MAX_DIGITS:
+        raise HTTPException(400, f"{digits[:30]}: integers have at most {_MAX_DIGITS} characters")
+    return int(digits)
 
 
 def _lifespan(settings: CatalogSettings) -> Any:
