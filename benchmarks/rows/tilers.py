@@ -56,7 +56,7 @@ ADDRESS = "http://127.0.0.1:8000"
 CLIENTS = 8
 PAIRS = 5
 ZOOMS = range(8, 14)
-TILES_PER_ZOOM = 6
+TILES_PER_ZOOM = 3
 SIDE = 3000
 """Pixels along a side of what a drawn product shows of its tile."""
 
