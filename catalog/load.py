@@ -186,6 +186,7 @@ def load(
             connection.execute("SELECT update_partition_stats_q(%s)", [partition])
         connection.execute("SELECT update_collection_extents()")
         connection.execute("SELECT gfard.measure_holdings()")
+        connection.execute("SELECT gfard.learn_items()")
 
 
 def _declare_queryables(connection: psycopg.Connection[Any]) -> None:

@@ -78,3 +78,14 @@ REVOKE ALL ON FUNCTION gfard.words, gfard.with_words, gfard.condition FROM PUBLI
 GRANT USAGE ON SCHEMA gfard TO pgstac_read, pgstac_ingest, pgstac_admin;
 GRANT EXECUTE ON FUNCTION gfard.words, gfard.with_words, gfard.condition
     TO pgstac_read, pgstac_ingest, pgstac_admin;
+
+-- What the planner has to know of the items for these indexes to be chosen; the server itself looks
+-- only a minute after many items have come.
+CREATE OR REPLACE FUNCTION gfard.learn_items() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pgstac, public AS $$
+BEGIN
+    ANALYZE pgstac.items;
+END;
+$$;
+REVOKE ALL ON FUNCTION gfard.learn_items() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION gfard.learn_items() TO pgstac_ingest;
