@@ -88,6 +88,7 @@ def stock_app(dsn: str) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        """Hold the connections while the app runs."""
         await connect_to_db(app, postgres_settings=login)
         yield
         await close_db_connection(app)
@@ -135,6 +136,7 @@ def load_rows(dsns: Dsns, items: list[dict[str, Any]]) -> list[Row]:
     """Compare the platform's load with the plain loader on the same items, in turns."""
 
     def plain() -> None:
+        """Load as the stock loader does."""
         with psycopg.connect(
             dsns.ingest_dsn, autocommit=True, options="-c search_path=pgstac,public"
         ) as connection:
@@ -145,9 +147,11 @@ def load_rows(dsns: Dsns, items: list[dict[str, Any]]) -> list[Row]:
             database.close()
 
     def ours() -> None:
+        """Load by the platform's way."""
         load(dsns.ingest_dsn, iter(items))
 
     def fresh(work: Callable[[], None]) -> float:
+        """Return the seconds of a load into an empty catalogue."""
         empty(dsns.ingest_dsn)
         return seconds(work)
 
@@ -263,9 +267,11 @@ def narrow_times(dsns: Dsns, client: httpx.Client) -> tuple[list[float], list[fl
     ) as session:  # fmt: skip
 
         def in_sql() -> None:
+            """Search in the database alone."""
             session.execute("SELECT search(%s)", [query]).fetchone()
 
         def api() -> None:
+            """Search through the API."""
             _search(client, NARROW)
 
         for work in (in_sql, api):

@@ -167,6 +167,7 @@ def _ice_rows(scores: Scores, chips: Mapping[str, Chip]) -> Iterator[Row]:
     """Yield what is called cloud on ice, with and without a prior that says there is snow."""
 
     def cloud(mask: NDArray[np.uint8]) -> float:
+        """Return the share of cloud, percent."""
         return 100 * float((mask == MaskClass.CLOUD).mean())
 
     for way in (FUSED, RULES, NETWORK):

@@ -209,6 +209,7 @@ def view(outcome: Outcome, files: dict[str, Path], data: Path) -> View:
         sr = raster.read(window=window).astype(np.float32)
 
     def below(path: Path, resampling: Resampling) -> NDArray[np.float32]:
+        """Read a raster on the grid of the view."""
         with (
             rasterio.open(path) as raster,
             WarpedVRT(raster, resampling=resampling, **frame) as warped,

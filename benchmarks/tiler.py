@@ -87,6 +87,7 @@ def rows(full: bool) -> Iterator[Row]:
         middle = (item.bbox[0] + item.bbox[2]) / 2, (item.bbox[1] + item.bbox[3]) / 2
 
         def draw(address: str) -> object:
+            """Fetch one picture."""
             answer = client.get(f"{ITEM}/{address}", params={"render": "true-colour"})
             return answer.raise_for_status()
 
@@ -102,6 +103,7 @@ def tile_rows(
     """Time tiles in every format, and as JPEG beside rio-tiler alone."""
 
     def alone(x: int, y: int, z: int) -> bytes:
+        """Draw the tile with rio-tiler and nothing else."""
         with Reader(str(path)) as reader:
             image = reader.tile(x, y, z, indexes=(3, 2, 1), resampling_method="bilinear")
             image.rescale(((0, 3000),))

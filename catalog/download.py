@@ -90,6 +90,7 @@ def download(
     stop = threading.Event()
 
     def run() -> None:
+        """Fetch files until none is left or all are told to stop."""
         for number, file, target in work:
             try:
                 outcome = _one(file, target, client, stop, received)

@@ -106,6 +106,7 @@ def publish(
         away = withdrawn(connection)
 
     def documents() -> Iterator[dict[str, Any]]:
+        """Yield every item as the catalogue holds it, and count."""
         for version in versions(store.items(), away):
             shown.add(str(version.stored.id))
             yield published_version(version, public_url)

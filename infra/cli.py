@@ -275,6 +275,7 @@ def _serve(settings: "InfraSettings", *, single: bool = False, part: Part = Part
     from infra.server import serve as serve_platform
 
     def announce(address: str) -> None:
+        """Say where the portal is."""
         console.print(f"\n[bold]The portal is at {address}[/]  (Ctrl-C ends it)")
 
     serve_platform(settings, single=single, part=part, ready=announce)

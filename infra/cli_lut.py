@@ -56,6 +56,7 @@ def build(
         for number, each in enumerate(models):
 
             def told(name: str, share: float, before: int = number) -> None:
+                """Advance the bar by the share of one model."""
                 advance(name, (before + share) / len(models))
 
             path = out / f"{each.name}.npz"

@@ -85,6 +85,7 @@ async def lifespan(app: ASGIApp) -> AsyncIterator[None]:
     scope: dict[str, Any] = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
 
     async def run() -> None:
+        """Run the part's own start and end."""
         await app(scope, to_app.get, from_app.put)
 
     task = asyncio.create_task(run())

@@ -94,6 +94,7 @@ async def _while_connected(receive: Receive, work: Coroutine[None, None, None]) 
     """Do the work, but stop when the client goes away, as maps do with tiles out of sight."""
 
     async def left() -> None:
+        """Wait until the client has gone."""
         while (await receive())["type"] != "http.disconnect":
             pass
 

@@ -163,6 +163,7 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
     stop = threading.Event()
 
     def handle(number: int, frame: FrameType | None) -> None:
+        """Stop at the next chance."""
         stop.set()
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -187,6 +188,7 @@ def _announce(
     paths = ["/healthz"] if part is Part.CATALOG else ["/healthz", "/tiles/healthz"]
 
     def watch() -> None:
+        """Wait until all parts answer, then tell."""
         deadline = time.monotonic() + _READY_WITHIN_S
         while not stop.is_set() and time.monotonic() < deadline:
             if all(_answers(local + path) for path in paths):

@@ -38,6 +38,7 @@ def scene_bars() -> Iterator[Callable[[str, str, float], None]]:
         tasks = {}
 
         def advance(scene: str, step: str, share: float) -> None:
+            """Move the bar of a scene; the first call makes it."""
             if scene not in tasks:
                 tasks[scene] = progress.add_task(scene, total=1.0, step=step)
             progress.update(tasks[scene], completed=share, step=step)

@@ -42,6 +42,7 @@ def site_app(
     """
 
     async def config(request: Request) -> JSONResponse:
+        """Answer with what the page has to know of this site."""
         content = {
             "stac": "stac",
             "tiles": "tiles",
@@ -69,6 +70,7 @@ class _PortalFiles(StaticFiles):
         self._policy = policy
 
     async def get_response(self, path: str, scope: Scope) -> Response:
+        """Answer with a file of the page and the headers that guard it."""
         response = await super().get_response(path, scope)
         hashed = path.startswith("assets/")
         response.headers["Cache-Control"] = _FOREVER if hashed else "no-cache"

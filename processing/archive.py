@@ -33,6 +33,7 @@ class _HashingReader:
         self._hash = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
+        """Read on, adding to the hash."""
         data = self._file.read(size)
         self._hash.update(data)
         if self._progress is not None:
@@ -40,9 +41,11 @@ class _HashingReader:
         return data
 
     def tell(self) -> int:
+        """Return the position in bytes."""
         return self._file.tell()
 
     def hexdigest(self) -> str:
+        """Return the hash of the whole file, reading what is left."""
         while self.read(_CHUNK):
             pass
         return self._hash.hexdigest()

@@ -124,11 +124,13 @@ def _read(files: Mapping[str, Path], truth: Path) -> _Pair:
         }
 
     def product(key: str) -> NDArray[np.float32]:
+        """Read an asset of the product, NaN = no data."""
         with rasterio.open(files[key]) as raster:
             stored = raster.read(window=window).astype(np.float32)
         return np.where(stored == FILL, np.nan, stored * REFLECTANCE_SCALE)
 
     def true(name: str, resampling: Resampling) -> NDArray[np.float32]:
+        """Read the truth on the grid of the product, NaN = no data."""
         with (
             rasterio.open(truth / f"{name}.tif") as raster,
             WarpedVRT(raster, resampling=resampling, **frame) as warped,
@@ -138,6 +140,7 @@ def _read(files: Mapping[str, Path], truth: Path) -> _Pair:
         return np.asarray(stored.filled(np.nan), np.float32)
 
     def drawn(name: str) -> NDArray[np.bool_]:
+        """Read where the truth has something drawn."""
         return np.asarray(np.nan_to_num(true(name, Resampling.nearest)[0]) > 0)
 
     return _Pair(

@@ -111,16 +111,19 @@ class _Tags:
     values: Mapping[str, str]
 
     def optional(self, tag: str) -> str | None:
+        """Return the text of a tag, or None where it says nothing."""
         value = self.values.get(tag, "")
         return None if value.upper() in _ABSENT else value
 
     def text(self, tag: str) -> str:
+        """Return the text of a tag that must be there."""
         value = self.optional(tag)
         if value is None:
             raise MetadataError(f"{self.path}: {tag} is missing or empty")
         return value
 
     def number(self, tag: str, low: float, high: float) -> float:
+        """Return a number between two bounds."""
         text = self.text(tag)
         value = _float(text)
         if not low <= value <= high:
@@ -128,12 +131,14 @@ class _Tags:
         return value
 
     def whole(self, tag: str) -> int:
+        """Return a count above 0."""
         text = self.text(tag)
         if not text.isdecimal() or int(text) == 0:
             raise MetadataError(f"{self.path}: {tag} is {text!r}, a count above 0 wanted")
         return int(text)
 
     def corner(self, name: str) -> tuple[float, float]:
+        """Return longitude and latitude of a corner, degrees."""
         return (
             self.number(f"{name}Longitude", -180.0, 180.0),
             self.number(f"{name}Latitude", -90.0, 90.0),

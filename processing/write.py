@@ -100,6 +100,7 @@ def _write_level(file: BinaryIO, level: Level, table: BlockTable, pool: ThreadPo
     down, across = level.blocks
 
     def compressed(index: int) -> bytes | None:
+        """Return a block as it is stored; None where it has no data."""
         block = level.predicted_block(*divmod(index, across))
         return None if block is None else isal_zlib.compress(block, _COMPRESSION_LEVEL)
 

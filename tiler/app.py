@@ -112,6 +112,7 @@ def create_app(settings: TilerSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        """Hold the connections to the database while the app runs."""
         # Validated, not called: the environment has no say in it.
         database = PostgresSettings.model_validate(
             {

@@ -28,6 +28,7 @@ class Freshness:
         body = bytearray()
 
         async def hold(message: Message) -> None:
+            """Hold the answer back until its tag is known."""
             nonlocal start
             if message["type"] == "http.response.start":
                 start = message

@@ -66,6 +66,8 @@ def mosaic_reader(hrefs: Hrefs, rasters: Rasters) -> type[SimpleSTACReader]:
 
     @attr.s
     class StoredMosaicReader(SimpleSTACReader):
+        """Read an item of a mosaic, its hidden pixels left out where clear ones are wanted."""
+
         reader: type[Reader] = attr.ib(default=GeoTiffReader)
         reader_options: dict[str, Any] = attr.ib(factory=lambda: {"rasters": rasters})
         ctx: Any = attr.ib(default=nullcontext)
@@ -73,11 +75,13 @@ def mosaic_reader(hrefs: Hrefs, rasters: Rasters) -> type[SimpleSTACReader]:
         clear: bool = attr.ib(default=False)
 
         def tile_exists(self, tile_x: int, tile_y: int, tile_z: int) -> bool:
+            """Say yes: the file itself tells."""
             return True  # The file knows.
 
         def tile(
             self, tile_x: int, tile_y: int, tile_z: int, *args: Any, **kwargs: Any
         ) -> ImageData:
+            """Draw a tile; with ``clear`` cloud and shadow are no data."""
             image = super().tile(tile_x, tile_y, tile_z, *args, **kwargs)
             if self.clear and "mask" in self.assets:
                 size = {key: kwargs[key] for key in ("tilesize", "buffer") if key in kwargs}

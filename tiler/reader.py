@@ -244,6 +244,8 @@ def item_reader(hrefs: Hrefs, rasters: Rasters) -> type[PgSTACReader]:
 
     @attr.s
     class StoredItemReader(PgSTACReader):
+        """Read an item of the catalogue from the store."""
+
         reader: type[Reader] = attr.ib(default=GeoTiffReader)
         reader_options: dict[str, Any] = attr.ib(factory=lambda: {"rasters": rasters})
         ctx: Any = attr.ib(default=nullcontext)
@@ -258,11 +260,13 @@ def item_reader(hrefs: Hrefs, rasters: Rasters) -> type[PgSTACReader]:
             self.bounds, self.crs = (west, south, east, north), WGS84_CRS
 
         def tile_exists(self, tile_x: int, tile_y: int, tile_z: int) -> bool:
+            """Say yes: the file itself tells."""
             return True  # The file knows.
 
         def info(
             self, assets: Sequence[AssetType] | AssetType | None = None, **kwargs: Any
         ) -> dict[str, Info]:
+            """Describe the named assets alone."""
             # TileJSON asks for all assets and uses none: that would open every file.
             return super().info(assets, **kwargs) if assets else {}
 

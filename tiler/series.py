@@ -66,6 +66,7 @@ def series_router(hrefs: Hrefs) -> APIRouter:
         datetime: Span = None,
         limit: Limit = MAX_LOOKS,
     ) -> dict[str, Any]:
+        """Answer with the values of all products at a point, oldest first."""
         query: dict[str, Any] = {
             "collections": [collection_id],
             "intersects": {"type": "Point", "coordinates": [lon, lat]},

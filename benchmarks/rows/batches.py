@@ -131,6 +131,7 @@ def drift_and_wobble(site: Site, rng: np.random.Generator) -> Bend:
     def bend(row: NDArray[np.float64], col: NDArray[np.float64]) -> tuple[
         NDArray[np.float64], NDArray[np.float64]
     ]:  # fmt: skip
+        """Return how far rows and columns are off, pixels."""
         moved = [
             drift[axis] * row / rows + 0.1 * np.sin(2 * math.pi * row / period[axis] + phase[axis])
             for axis in (0, 1)

@@ -159,6 +159,7 @@ def _found_by_weights(
     names = (*NAMES, *extra)
 
     def pixels(ground: Mapping[str, Floats]) -> Floats:
+        """Return the signs as columns, one row a pixel."""
         return np.stack([ground[name].ravel() for name in names])
 
     others = [ground for place, ground in places.items() if place != judged]

@@ -118,6 +118,7 @@ class Server:
         failures: list[str] = []
 
         def visit() -> None:
+            """Fetch what is left to fetch."""
             connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
             while True:
                 with lock:

@@ -158,6 +158,7 @@ def _layer(role: str, field: str) -> Callable[[Product, Pixels], Answer]:
     """Judge a flag by the role of its asset and by its presence among the bits."""
 
     def judge(product: Product, pixels: Pixels) -> Answer:
+        """Look for the flag in quality bits of valid pixels."""
         ok = role in product.roles("qa") and not pixels.holds(field)[~pixels.valid].any()
         return ok, ok, f"qa, field {field}", ""
 
@@ -169,6 +170,7 @@ def _flag_goal(role: str, field: str) -> Callable[[Product, Pixels], Answer]:
     layer = _layer(role, field)
 
     def judge(product: Product, pixels: Pixels) -> Answer:
+        """Pass the threshold; the goal asks for the flag."""
         _, goal, evidence, missing = layer(product, pixels)
         return True, goal, evidence, missing
 
@@ -179,6 +181,7 @@ def _described_flag(role: str, field: str, value: MaskClass) -> Callable[[Produc
     """Judge a class that mask and bits must agree on, and whose method is described."""
 
     def judge(product: Product, pixels: Pixels) -> Answer:
+        """Hold the class of the mask against its quality bit."""
         seen = pixels.mask[0] == value
         ok = role in product.roles("mask") and bool(pixels.holds(field)[seen].all())
         goal = ok and product.described("cloud-and-shadow") and product.has_doi

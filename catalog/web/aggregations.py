@@ -135,20 +135,25 @@ def aggregation_router(client: FastClient, extensions: list[ApiExtension]) -> AP
     )
 
     async def get_aggregate(request: Request, **query: Any) -> Response:
+        """Aggregate over all collections, or those that the search names."""
         return await _answer(request, from_query(post, query), _Wanted.of(query))
 
     async def post_aggregate(search: Any, request: Request) -> Response:
+        """Aggregate; the conditions stand in the body."""
         return await _answer(request, search, _Wanted.of(vars(search)))
 
     async def collection_aggregate(request: Request, collection_id: str, **query: Any) -> Response:
+        """Aggregate over one collection."""
         await client.get_collection(collection_id, request)
         search = from_query(post, {**query, "collections": [collection_id]})
         return await _answer(request, search, _Wanted.of(query))
 
     async def available(request: Request) -> Response:
+        """List the aggregations."""
         return _available(request)
 
     async def collection_available(request: Request, collection_id: str) -> Response:
+        """List the aggregations of one collection."""
         await client.get_collection(collection_id, request)
         return _available(request)
 
@@ -198,6 +203,7 @@ class _Wanted:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read what a request names; the count of all when it names nothing."""
         names = list(dict.fromkeys(given["aggregations"] or ["total_count"]))
         return cls(names, given["datetime_frequency_interval"])
 

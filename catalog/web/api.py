@@ -169,6 +169,7 @@ def _lifespan(settings: CatalogSettings) -> Any:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        """Hold the connections to the database while the app runs."""
         try:
             await connect_to_db(app, postgres_settings=login)
         except (OSError, asyncpg.PostgresError) as error:

@@ -33,6 +33,7 @@ def bands_router(client: FastClient) -> APIRouter:
     async def virtual_raster(
         request: Request, collection_id: str, item_id: str, band: str
     ) -> Response:
+        """Answer with a VRT of one band, for clients that know one band an asset."""
         search = client.pgstac_search_model(ids=[item_id], collections=[collection_id], limit=1)
         found = (await client.page(search, request, as_stored=True))["features"]
         names = [each["name"] for item in found for each in item["assets"][BAND_ASSET]["bands"]]

@@ -43,6 +43,7 @@ def browse_router(client: FastClient) -> APIRouter:
 
     @router.get("/children", summary="The children of the landing page")
     async def children(request: Request) -> Response:
+        """Answer with all collections, as children of the catalogue."""
         base = get_base_url(request)
         async with request.app.state.get_connection(request, "r") as connection:
             held = await connection.fetchval("SELECT all_collections()")
@@ -55,21 +56,25 @@ def browse_router(client: FastClient) -> APIRouter:
 
     @router.get("/collections/{collection_id}/dates", summary="Years of a collection")
     async def years(request: Request, collection_id: str) -> Response:
+        """Answer with a catalogue of the years in which the collection has products."""
         await client.get_collection(collection_id, request)
         return await _catalog(client, request, collection_id, "")
 
     @router.get("/collections/{collection_id}/dates/{year}", summary="Months of a year")
     async def months(request: Request, collection_id: str, year: Year) -> Response:
+        """Answer with a catalogue of the months of a year that have products."""
         return await _catalog(client, request, collection_id, f"{year}")
 
     @router.get("/collections/{collection_id}/dates/{year}/{month}", summary="Days of a month")
     async def days(request: Request, collection_id: str, year: Year, month: Month) -> Response:
+        """Answer with a catalogue of the days of a month that have products."""
         return await _catalog(client, request, collection_id, f"{year}-{month:02}")
 
     @router.get("/collections/{collection_id}/dates/{year}/{month}/{day}", summary="Items of a day")
     async def day_items(
         request: Request, collection_id: str, year: Year, month: Month, day: Day
     ) -> Response:
+        """Answer with a catalogue of the products of a day."""
         return await _day(client, request, collection_id, f"{year}-{month:02}-{day:02}")
 
     return router

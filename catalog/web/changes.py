@@ -73,6 +73,7 @@ def changes_router(title: str) -> APIRouter:
         limit: Limit = 100,
         f: Format = None,
     ) -> Response:
+        """Answer with the changes of the catalogue, newest first, each with its reason."""
         async with request.app.state.get_connection(request, "r") as connection:
             rows = await connection.fetch(_PAGE, since, before, collection, limit + 1)
         base = get_base_url(request)

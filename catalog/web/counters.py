@@ -166,6 +166,7 @@ class Counting:
             return
 
         async def counted(message: Message) -> None:
+            """Note the visit once its answer begins and is whole."""
             if message["type"] == "http.response.start" and _complete(message, scope):
                 self._ledger.add(visit)
             await send(message)
@@ -212,6 +213,7 @@ def counters_app(read_dsn: str, ledger: Ledger | None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        """Write what is noted, batch by batch, while the app runs."""
         if ledger is None:
             yield
             return
@@ -222,6 +224,7 @@ def counters_app(read_dsn: str, ledger: Ledger | None) -> Starlette:
         await writer
 
     async def tell(request: Request) -> JSONResponse:
+        """Answer with the counters, read at most once in a while."""
         nonlocal kept
         now = time.monotonic()
         if kept is None or now - kept[0] > FRESH_S:

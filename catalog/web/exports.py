@@ -115,6 +115,7 @@ class _Exporter:
             search["fields"] = None
 
         async def page(token: str | None) -> Response:
+            """Search the next page."""
             answer: Response = await self._client.get_search(
                 request=request, **(search | {"token": token})
             )
@@ -130,6 +131,7 @@ class _Exporter:
             search.fields = None
 
         async def page(token: str | None) -> Response:
+            """Search the next page."""
             once = search.model_copy(update={"token": token}, deep=True)
             answer: Response = await self._client.post_search(once, request=request)
             return answer

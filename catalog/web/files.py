@@ -61,6 +61,7 @@ def files_app(store: "FolderStore | BucketStore") -> Starlette:
         find = partial(_bucket_file, store)
 
     async def serve(request: Request) -> Response:
+        """Answer with the file, or say that there is none."""
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ", ".join(_METHODS)})
         found = await find(request)

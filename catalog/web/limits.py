@@ -79,6 +79,7 @@ class Impatient:
         gone = False
 
         async def in_time(message: Message) -> None:
+            """Send a message to a client that takes it in time."""
             nonlocal gone
             try:
                 async with asyncio.timeout(self._seconds):

@@ -55,6 +55,7 @@ def add_reference(app: FastAPI, path: str = "/api.html") -> None:
     """
 
     async def page(request: Request) -> HTMLResponse:
+        """Answer with the page."""
         document = f"{request.scope.get('root_path', '')}{app.openapi_url}"
         return HTMLResponse(_page(app.openapi(), document))
 

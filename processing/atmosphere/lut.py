@@ -110,6 +110,7 @@ class CameraLut:
         index, weight = _cubic(axis, _inside("optical depth", optical_depth, axis))
 
         def at(values: Float32Array) -> Float32Array:
+            """Interpolate to the optical depths."""
             picked = np.take_along_axis(values, index[np.newaxis], axis=-1)
             return np.asarray(np.sum(picked * weight, axis=-1, dtype=np.float32))
 

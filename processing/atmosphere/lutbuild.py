@@ -169,6 +169,7 @@ def _sun_node(
     """
 
     def bright(columns: list[_Column], streams: int, levels: int) -> FloatArray:
+        """Return the reflectance over the bright grounds, side by side."""
         grounds = [
             _reflectance(columns, sza_deg, lines[:1], _Run(streams, levels, ground))
             for ground in _BRIGHT_GROUNDS

@@ -142,6 +142,7 @@ def _blocks(evidence: Evidence, side: int, cell_km: float) -> _Blocks:
     total = np.bincount(block, weight)
 
     def mean(values: NDArray[np.floating]) -> Floats:
+        """Return the weighted mean of each block."""
         return np.asarray(np.bincount(block, weight * values) / total)
 
     local = np.maximum(sigma**2 - shared**2, 0.0)

@@ -99,6 +99,7 @@ def _level_c(
     level = float(np.mean(light.sun))
 
     def rise(c: float | None) -> float:
+        """Return how reflectance still rises with the light, the mean of all classes."""
         corrected = values * factor(light, c)
         found = [each.relative_rise(corrected, level) for each in classes]
         return float(np.average(found, weights=[each.weight for each in classes]))

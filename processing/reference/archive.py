@@ -97,6 +97,7 @@ def _piece(store: Store, stored: StoredItem, band: str) -> Piece:
     west, south, east, north = stored.item["bbox"]
 
     def file(key: str) -> str:
+        """Return the path of an asset as GDAL reads it."""
         return store.raster_path(f"{stored.relative}/{assets[key]['href'].removeprefix('./')}")
 
     return Piece(

@@ -134,6 +134,7 @@ def aim(image: Pushbroom, lon: float, lat: float, height_m: float) -> Pushbroom:
     centre = np.array([-image.origin_row]), np.array([-image.origin_col]), np.array([height_m])
 
     def miss(node: float, argument: float) -> Floats:
+        """Return how far the centre is missed, degrees of longitude and latitude."""
         flown = replace(image, orbit=Orbit(node, argument))
         there = flown.ground(*centre)
         return np.array([(there[0][0] - lon + 180) % 360 - 180, there[1][0] - lat])
