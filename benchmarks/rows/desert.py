@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
@@ -24,16 +25,15 @@ from catalog.folder import FolderStore
 from catalog.product import ItemId
 from processing.compare import compare
 from processing.library.files import write_tile
-from processing.library.modis import library_of_kernels
+from processing.library.modis import CENTRES_NM, library_of_kernels
 from processing.pipeline import produce
+from processing.sensors import camera
 from processing.simulate.scene import simulate
 from processing.simulate.spec import RealLand
 
 _STEP_M = 463.3127
 _SIGMA = 0.01
 _CORRELATED_M = 5000.0
-_MODIS_OF = {3: 0, 4: 1, 1: 2, 2: 3}
-"""Number of the raster's band by number of the MODIS band: blue, green, red, near infrared."""
 
 
 def desert_rows(memory: Path) -> Iterator[Row]:
@@ -88,17 +88,28 @@ def _kernels(ground: Path, path: Path) -> Path:
         }
         with WarpedVRT(raster, resampling=Resampling.average, **frame) as warped:
             bands = warped.read().astype(np.float64) * 1e-4
+    bands = _at_modis(bands)
     rng = np.random.default_rng(71)
     with rasterio.open(
         path, "w", driver="GTiff", count=12, dtype="int16", nodata=32767, **frame
     ) as raster:
-        for number, (band, place) in enumerate(_MODIS_OF.items()):
+        for number, band in enumerate(CENTRES_NM):
             error = gaussian_filter(
-                rng.normal(size=bands[place].shape), _CORRELATED_M / 2 / _STEP_M
+                rng.normal(size=bands[number].shape), _CORRELATED_M / 2 / _STEP_M
             )
-            iso = np.rint(1000 * (bands[place] + _SIGMA * error / error.std()))
+            iso = np.rint(1000 * (bands[number] + _SIGMA * error / error.std()))
             for kernel, name in enumerate(("iso", "vol", "geo")):
                 layer = 3 * number + kernel + 1
                 raster.write((iso if name == "iso" else 0 * iso).astype(np.int16), layer)
                 raster.set_band_description(layer, f"BRDF_Albedo_Parameters_Band{band}_{name}")
     return path
+
+
+def _at_modis(bands: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the ground at the wavelengths of MODIS, along straight lines between the bands."""
+    centres = np.array([band.center_nm for band in camera(DESERT.spec.camera).bands])
+    slopes = np.diff(bands, axis=0) / np.diff(centres)[:, np.newaxis, np.newaxis]
+    wanted = np.array(list(CENTRES_NM.values()))
+    below = np.clip(np.searchsorted(centres, wanted) - 1, 0, len(slopes) - 1)
+    step = (wanted - centres[below])[:, np.newaxis, np.newaxis]
+    return np.asarray(bands[below] + slopes[below] * step)
