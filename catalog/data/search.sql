@@ -80,9 +80,11 @@ GRANT EXECUTE ON FUNCTION gfard.words, gfard.with_words, gfard.condition
     TO pgstac_read, pgstac_ingest, pgstac_admin;
 
 -- What the planner has to know of the items for these indexes to be chosen; the server itself looks
--- only a minute after many items have come.
+-- only a minute after many items have come. Until then a sample of 3000 items is enough, which takes
+-- a third of the time.
 CREATE OR REPLACE FUNCTION gfard.learn_items() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pgstac, public AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pgstac, public
+SET default_statistics_target = 10 AS $$
 BEGIN
     ANALYZE pgstac.items;
 END;
