@@ -100,6 +100,7 @@ def stock_app(dsn: str) -> FastAPI:
 def serving(app: FastAPI) -> Iterator[httpx.Client]:
     """Serve an application with one worker, a process of its own, and yield a client for it."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = listening.getsockname()[1]
         server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
         worker = get_context("fork").Process(target=server.run, args=([listening],))

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -472,3 +473,10 @@ def test_one_process_serves_all_parts_for_tests(data: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
     assert Cluster(data / "postgres").status().state == "stopped"
+
+
+def test_answers_do_not_wait_for_acknowledgements():
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
