@@ -339,6 +339,13 @@ def _item(stored: StoredItem, root: Path) -> tuple[dict[str, Any], Path]:
     return item, path
 
 
+def _listening() -> socket.socket:
+    """Return a socket whose connections send at once, which a server handed one may forget."""
+    listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
 @contextmanager
 def _own(dsns: Dsns, store: Path) -> Iterator[Server]:
     """Serve the platform's tiler as `gfard serve` does, by one worker."""
@@ -348,7 +355,7 @@ def _own(dsns: Dsns, store: Path) -> Iterator[Server]:
         "GFARD_DATABASE_READ_URL": dsns.read_dsn,
         **TILER_ENVIRONMENT,
     }
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
+    with _listening() as listening:
         command = ["infra.worker", "tiler", "--fd", str(listening.fileno())]
         with _running(command, environment, listening, "/tiles", "/healthz") as server:
             yield server
@@ -357,7 +364,7 @@ def _own(dsns: Dsns, store: Path) -> Iterator[Server]:
 @contextmanager
 def _stock(dsns: Dsns) -> Iterator[Server]:
     """Serve titiler.pgstac's own application by one worker."""
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
+    with _listening() as listening:
         command = [
             "uvicorn", "titiler.pgstac.main:app", "--workers", "1", "--fd",
             str(listening.fileno()), "--log-level", "error",
