@@ -43,7 +43,7 @@ def _answers(address: tuple[str, int], *parts: bytes) -> bytes:
     with socket.create_connection(address, timeout=10) as connection:
         for part in parts:
             connection.sendall(part)
-            time.sleep(0.1)
+            time.sleep(0.02)
         answer = b""
         while piece := connection.recv(65536):
             answer += piece
