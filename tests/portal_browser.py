@@ -122,7 +122,8 @@ def shown(page: Page, name: str) -> NDArray[np.int16]:
 
 
 def map_place(page: Page, across: float = 0.5, down: float = 0.5) -> tuple[int, int]:
-    """Column and row of the page at a share of the map's width and height."""
+    """Column and row of the page at a share of the map's width and height, once it is open."""
+    expect(page.locator(".map-home")).to_be_visible()
     box = page.locator(".map").bounding_box()
     assert box is not None
     return int(box["x"] + box["width"] * across), int(box["y"] + box["height"] * down)

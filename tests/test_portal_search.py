@@ -153,6 +153,7 @@ def test_an_area_is_drawn_on_the_map_or_uploaded(visit: Visits) -> None:
         _map_search(page)
         page.get_by_role("radio", name="Rectangle").check()
         page.get_by_role("button", name="Draw on map").click()
+        expect(page.locator(".map-hint")).to_be_visible()
         x, y = map_place(page)
         page.mouse.move(x - 200, y - 200)
         page.mouse.down()
@@ -164,6 +165,7 @@ def test_an_area_is_drawn_on_the_map_or_uploaded(visit: Visits) -> None:
 
         page.get_by_role("radio", name="Polygon").check()
         page.get_by_role("button", name="Draw on map").click()
+        expect(page.locator(".map-hint")).to_be_visible()
         for right, down in ((-150, 120), (150, 120), (0, -160)):
             page.mouse.click(x + right, y + down)
         page.keyboard.press("Enter")

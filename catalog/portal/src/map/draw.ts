@@ -74,6 +74,7 @@ function drawing(map: MapLibre): { canvas: HTMLElement; capture: Capture; end: (
   const finished = new AbortController();
   const capture: Capture = { signal: finished.signal, capture: true };
   canvas.classList.add("is-drawing");
+  map.stop(); // a flight that goes on would carry the corners away
   // The map must not pan while something is drawn; stopping the press early keeps it still.
   for (const type of ["mousedown", "touchstart"] as const) {
     canvas.addEventListener(type, (event) => event.stopPropagation(), capture);
