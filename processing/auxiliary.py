@@ -22,6 +22,7 @@ from rasterio.windows import Window, from_bounds
 
 from catalog.errors import AtmosphereError
 from processing.atmosphere.gas import GasColumns
+from processing.atmosphere.lut import surface_pressure_hpa
 from processing.atmosphere.prior import HIGHEST_AOD, AodPrior
 
 if TYPE_CHECKING:
@@ -101,19 +102,25 @@ class Auxiliary:
         dust = self.dust550 is not None and self.dust550 > _MOSTLY * self.aod550
         return AodPrior(aod, sigma, "dust" if dust else known.model, self.label)
 
-    def gas(self, known: GasColumns) -> GasColumns:
-        """Return the columns of the gases; ``known`` are the climatology's."""
-        if self.o3_du is None and self.tcwv_gcm2 is None:
-            return known
-        return replace(
-            known,
-            ozone_du=self.o3_du if self.o3_du is not None else known.ozone_du,
-            water_vapour_g_cm2=(
-                self.tcwv_gcm2 if self.tcwv_gcm2 is not None else known.water_vapour_g_cm2
-            ),
-            source=self.label if None not in (self.o3_du, self.tcwv_gcm2)
-            else f"{self.label}; {known.source}",
-        )  # fmt: skip
+    def gas(self, known: GasColumns, ground_m: float) -> GasColumns:
+        """Return the columns of the gases.
+
+        Parameters
+        ----------
+        known
+            Those of the climatology, kept where the analysis lacks one.
+        ground_m
+            Mean height of the ground, metres: an analysis tells the water above its ground.
+        """
+        if self.o3_du is not None:
+            known = replace(known, ozone_du=self.o3_du)
+        if self.tcwv_gcm2 is not None:
+            base_hpa = float(surface_pressure_hpa(ground_m))
+            known = replace(known, water_vapour_g_cm2=self.tcwv_gcm2, water_base_hpa=base_hpa)
+        told = [self.o3_du is not None, self.tcwv_gcm2 is not None]
+        if all(told):
+            return replace(known, source=self.label)
+        return replace(known, source=f"{self.label}; {known.source}") if any(told) else known
 
 
 def read_auxiliary(source: Path, time: datetime, bounds: Bounds) -> Auxiliary:
@@ -154,8 +161,14 @@ def read_auxiliary(source: Path, time: datetime, bounds: Bounds) -> Auxiliary:
         dust550=values["dust550"],
         o3_du=values["o3_du"],
         tcwv_gcm2=values["tcwv_gcm2"],
-        files={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in used},
+        files={path.name: _sha256(path) for path in used},
     )
+
+
+def _sha256(path: Path) -> str:
+    """Return the checksum of a file, which may be larger than memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _near_in_name(folder: Path, time: datetime) -> Iterator[Path]:
@@ -235,12 +248,14 @@ def _read_netcdf(path: Path, time: datetime, bounds: Bounds) -> Iterator[Reading
     try:
         with xarray.open_dataset(path, engine="netcdf4", decode_timedelta=True) as dataset:
             around = _around(dataset, bounds, path)
-            times = _times(dataset, path)
-            order = np.argsort([abs((one - time).total_seconds()) for one in times])[:2]
-            for name in set(around.data_vars) & set(_NAMES):
-                ours, factor = _NAMES[str(name)]
-                layers = around[name].values.reshape(len(times), -1) * factor
-                for index in order:
+            valid = _valid_time(dataset, path)
+            times = _datetimes(valid)
+            near = _on_either_side(times, time)
+            for name in sorted({str(name) for name in around.data_vars} & set(_NAMES)):
+                ours, factor = _NAMES[name]
+                layers = around[name].transpose(*valid.dims, ...).values
+                layers = layers.reshape(len(times), -1) * factor
+                for index in near:
                     yield _reading(ours, times[index], layers[index], path)
     except (OSError, ValueError, KeyError) as error:
         raise AtmosphereError(f"{path}: not readable as NetCDF: {error}") from error
@@ -274,24 +289,30 @@ def _cells(axis: NDArray[Any], low: float, high: float, path: Path) -> NDArray[n
     return found
 
 
-def _times(dataset: "xarray.Dataset", path: Path) -> list[datetime]:
+def _valid_time(dataset: "xarray.Dataset", path: Path) -> "xarray.DataArray":
     """Return the times of the layers: of validity where forecasts tell it, else ``time``."""
     if "valid_time" in dataset.variables:
-        values = dataset["valid_time"].values
-    elif "forecast_reference_time" in dataset.variables:
-        step = next(name for name in ("forecast_period", "step") if name in dataset.variables)
-        start = dataset["forecast_reference_time"].values.reshape(-1, 1)
-        values = start + dataset[step].values.reshape(1, -1)
-    elif "time" in dataset.variables:
-        values = dataset["time"].values
-        if "step" in dataset.variables and dataset["step"].ndim:
-            values = values.reshape(-1, 1) + dataset["step"].values.reshape(1, -1)
-    else:
+        return dataset["valid_time"]
+    start = next((name for name in ("forecast_reference_time", "time") if name in dataset), None)
+    if start is None:
         raise AtmosphereError(
             f"{path}: no time; time, valid_time or forecast_reference_time wanted"
         )
-    seconds = np.asarray(values).ravel().astype("datetime64[s]").astype(np.int64)
+    step = next((name for name in ("forecast_period", "step") if name in dataset), None)
+    return dataset[start] if step is None else dataset[start] + dataset[step]
+
+
+def _datetimes(times: "xarray.DataArray") -> list[datetime]:
+    """Return times as aware values in the order in which they lie."""
+    seconds = times.values.ravel().astype("datetime64[s]").astype(np.int64)
     return [datetime.fromtimestamp(int(second), UTC) for second in seconds]
+
+
+def _on_either_side(times: list[datetime], time: datetime) -> list[int]:
+    """Return the numbers of the last of some times up to a moment, and of the first after it."""
+    order = sorted(range(len(times)), key=times.__getitem__)
+    after = sum(one <= time for one in times)
+    return order[max(after - 1, 0) : after + 1]
 
 
 def _read_raster(path: Path, bounds: Bounds) -> Iterator[Reading]:

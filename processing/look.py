@@ -132,7 +132,8 @@ def look_at(
     gas = gas_climatology(latitude, package.centre_time.month)
     prior = climatology(latitude, longitude, package.centre_time.month)
     if seen.auxiliary is not None:
-        gas, prior = seen.auxiliary.gas(gas), seen.auxiliary.prior(prior)
+        ground_m = float(seen.heights.on(grid.coarsen(CELL_FACTOR)).mean())
+        gas, prior = seen.auxiliary.gas(gas, ground_m), seen.auxiliary.prior(prior)
     for number, block in enumerate(pieces, start=1):
         part = f", block {number} of {len(pieces)}" if len(pieces) > 1 else ""
         progress(f"reading the scene at 32 m{part}")

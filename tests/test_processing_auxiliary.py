@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import rasterio
 import xarray
+from numpy.typing import ArrayLike
 from rasterio.transform import from_origin
 
 from catalog.errors import AtmosphereError
-from processing.atmosphere.gas import gas_climatology
+from processing.atmosphere.gas import GasColumns, gas_climatology, gas_transmittance
+from processing.atmosphere.lut import surface_pressure_hpa
 from processing.atmosphere.prior import AodSource, climatology
 from processing.auxiliary import read_auxiliary
 
@@ -78,6 +80,26 @@ def test_layout_of_forecasts(tmp_path: Path) -> None:
     assert found.o3_du is None
 
 
+def test_several_forecasts_whose_axes_lie_either_way(tmp_path: Path) -> None:
+    """Layers follow (period, reference), their times (reference, period), as the store sends."""
+    start = np.array(["2020-06-17T12:00", "2020-06-18T00:00"], "datetime64[ns]")
+    steps = np.array([9, 10, 12], "timedelta64[h]").astype("timedelta64[ns]")
+    hours = (start[None] + steps[:, None] - np.datetime64("2020-06-18T00:00")) / steps[0] * 9
+    layers = 0.02 * hours[..., None, None] * np.ones((3, 2, len(GLOBE[0]), len(GLOBE[1])))
+    dims = ("forecast_period", "forecast_reference_time", "latitude", "longitude")
+    coordinates = {
+        "forecast_period": steps, "forecast_reference_time": start,
+        "latitude": GLOBE[0], "longitude": GLOBE[1],
+        "valid_time": (dims[1::-1], start[:, None] + steps[None]),
+    }  # fmt: skip
+    for name in ("told.nc", "summed.nc"):
+        dataset = xarray.Dataset({"aod550": (dims, layers)}, coordinates)
+        dataset = dataset if name == "told.nc" else dataset.drop_vars("valid_time")
+        dataset.to_netcdf(tmp_path / name, engine="netcdf4")
+        found = read_auxiliary(tmp_path / name, TIME, BOUNDS)
+        assert found.aod550 == pytest.approx(0.02 * 10.5, abs=1e-3)
+
+
 def test_merra_layout_and_a_folder_by_date(tmp_path: Path) -> None:
     lat, lon = np.arange(-90.0, 90.1, 0.5), np.arange(-180.0, 180.0, 0.625)
     field = _plane(lat, lon)
@@ -118,7 +140,7 @@ def test_the_real_reexport_of_cams(test_data: Path) -> None:
     assert prior.kind is AodSource.PRIOR
     assert prior.source == f"analysis: {path.name}"
     gas = gas_climatology(45.0, 1)
-    assert found.gas(gas) is gas
+    assert found.gas(gas, 0.0) is gas
     with pytest.raises(AtmosphereError, match="is of another date than the scene"):
         read_auxiliary(path, when + timedelta(days=3), BOUNDS)
 
@@ -129,9 +151,28 @@ def test_prior_and_gas_of_an_analysis(tmp_path: Path) -> None:
     prior = found.prior(climatology(45.0, 2.0, 6))
     assert (prior.aod, prior.model) == (found.aod550, "dust")
     assert prior.sigma > 0.05 + 0.2 * prior.aod
-    gas = found.gas(gas_climatology(45.0, 6))
+    gas = found.gas(gas_climatology(45.0, 6), 0.0)
     assert (gas.ozone_du, gas.water_vapour_g_cm2) == (found.o3_du, found.tcwv_gcm2)
     assert gas.source == "analysis: eac4.nc"
+
+
+def test_water_of_an_analysis_counts_from_the_ground_of_a_plateau(tmp_path: Path) -> None:
+    path = _cams(tmp_path / "eac4.nc", *GLOBE, {"time": (("time",), HOURS)})
+    found = read_auxiliary(path, TIME, BOUNDS)
+    height_m = 4500.0
+    pressure = surface_pressure_hpa(height_m)
+
+    def water(columns: GasColumns, pressure_hpa: ArrayLike) -> np.ndarray:
+        light = {"sza": 30.0, "vza": 10.0, "pressure_hpa": pressure_hpa}
+        return gas_transmittance("GF6WFV", columns, **light).water
+
+    above_sea = GasColumns(water_vapour_g_cm2=2.5)
+    on_plateau = found.gas(gas_climatology(33.0, 6), height_m)
+    assert on_plateau.water_vapour_g_cm2 == 2.5  # what the analysis says goes into the item
+    np.testing.assert_allclose(water(on_plateau, pressure), water(above_sea, 1013.25), rtol=1e-5)
+    valley, peak = (water(on_plateau, surface_pressure_hpa(h)) for h in (3500.0, 5500.0))
+    absorbs = water(above_sea, 1013.25) < 0.999
+    assert (valley[absorbs] < peak[absorbs]).all()
 
 
 def test_missing_and_impossible_values_are_errors(tmp_path: Path) -> None:

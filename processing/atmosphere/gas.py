@@ -34,11 +34,16 @@ _WATER_WINTER_G_CM2 = (4.12, 0.853, 0.419)
 
 @dataclass(frozen=True, slots=True)
 class GasColumns:
-    """Vertical columns above sea level: ozone in DU, water vapour in g/cm2 (cm), and origin."""
+    """Vertical columns: ozone in DU, water vapour in g/cm2 (cm), and origin.
+
+    Water vapour counts from the height of pressure ``water_base_hpa`` upwards: that of the sea, or
+    of the ground where it was found there, as by an analysis.
+    """
 
     ozone_du: float = 300.0
     water_vapour_g_cm2: float = 2.0
     source: str = "default"
+    water_base_hpa: float = STANDARD_PRESSURE_HPA
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ def gas_transmittance(
     camera_name
         E.g. "GF6WFV".
     columns
-        Columns above sea level; the part of the water below the ground is taken off.
+        The columns; water between their base and the ground is taken off, or added below it.
     sza, vza
         Sun and view zenith angles, degrees below 85; broadcast with ``pressure_hpa``.
     pressure_hpa
@@ -114,7 +119,8 @@ def gas_transmittance(
     )
     airmass = 1 / np.cos(np.deg2rad(sun)) + 1 / np.cos(np.deg2rad(view))
     relative = pressure / STANDARD_PRESSURE_HPA
-    water = columns.water_vapour_g_cm2 * relative**_WATER_SCALE * airmass
+    water = columns.water_vapour_g_cm2 * airmass
+    water = water * (pressure / columns.water_base_hpa) ** _WATER_SCALE
     ozone = columns.ozone_du / 1000 * airmass
     bands = _coefficients()[camera(camera_name).name]
     above = [
