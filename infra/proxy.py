@@ -70,7 +70,7 @@ class Proxy:
             content=body,
         )
         try:
-            response = await self._client.send(request, stream=True)
+            response = await self._send(request, again=body is None)
         except httpx.TimeoutException:
             await _refuse(504, "the tiler takes too long")(scope, receive, send)
             return
@@ -81,6 +81,15 @@ class Proxy:
             )
             return
         await _relay(response, send)
+
+    async def _send(self, request: httpx.Request, *, again: bool) -> httpx.Response:
+        """Send a request, once more where the connection kept for it was being closed just then."""
+        try:
+            return await self._client.send(request, stream=True)
+        except (httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError):
+            if not again:
+                raise
+        return await self._client.send(request, stream=True)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -116,7 +125,9 @@ async def _relay(response: httpx.Response, send: Send) -> None:
             {
                 "type": "http.response.start",
                 "status": response.status_code,
-                "headers": _end_to_end(response.headers.raw),
+                "headers": [
+                    each for each in _end_to_end(response.headers.raw) if each[0].lower() != b"date"
+                ],  # the front's server dates its answers itself
             }
         )
         async for chunk in response.aiter_raw():

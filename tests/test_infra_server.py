@@ -184,6 +184,7 @@ def test_the_proxy_passes_everything_on_but_the_connection() -> None:
             counted = await client.get("/tiles/count")
             assert counted.text == "0\n1\n2\n"
             assert counted.headers["x-kept"] == "yes"
+            assert len(counted.headers.get_list("date")) <= 1
 
         _ask(Dispatcher([Mount("/tiles", Proxy(address))]), ask, host="public.example")
 
@@ -198,6 +199,25 @@ def test_the_proxy_answers_502_while_the_other_process_is_away() -> None:
         assert answer.headers["retry-after"] == "1"
 
     _ask(Proxy(address), ask)
+
+
+def test_the_proxy_asks_again_where_a_kept_connection_was_being_closed() -> None:
+    def closing(listener: socket.socket) -> None:
+        """Answer the first request of each connection, and close it at the second."""
+        for _ in range(3):
+            with listener.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                connection.recv(65536)
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        assert [(await client.get("/tiles")).status_code for _ in range(3)] == [200, 200, 200]
+
+    with listen("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=closing, args=(listener,), daemon=True)
+        thread.start()
+        _ask(Proxy(f"http://127.0.0.1:{listener.getsockname()[1]}"), ask)
+        thread.join()
 
 
 def test_a_visitor_who_leaves_ends_the_request() -> None:

@@ -145,6 +145,36 @@ def test_values_that_fit_nothing_are_refused_with_a_reason(
             assert answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "bbox/-180,-90,180,90.png",
+        "bbox/-40,10,40,70.png",
+        "bbox/-2e7,-2e7,2e7,2e7.png?coord_crs=epsg:3857",
+        "bbox/1e9,1e9,2e9,2e9.png?coord_crs=epsg:32631",
+        "bbox/nan,0,1,1.png",
+        "bbox/5,5,1,1.png",
+        "bbox/1,45,1,45.png",
+        "point/nan,45",
+        "point/1,95",
+    ],
+)
+def test_places_that_are_none_or_the_whole_world_are_refused_at_once(
+    client: TestClient, product: str, place: str
+) -> None:
+    answer = client.get(
+        f"/collections/{COLLECTION}/items/{product}/{place}", params={"assets": "mask"}
+    )
+    assert answer.status_code == 400, answer.text
+
+
+def test_statistics_over_a_continent_are_refused(client: TestClient, product: str) -> None:
+    shape = {"type": "Feature", "properties": {}, "geometry": mapping(box(-40, 10, 40, 70))}
+    address = f"/collections/{COLLECTION}/items/{product}/statistics"
+    answer = client.post(address, params={"assets": "mask"}, json=shape)
+    assert (answer.status_code, "12 degrees" in answer.text) == (400, True), answer.text
+
+
 def test_a_refusal_says_what_is_wanted(client: TestClient, product: str) -> None:
     item = f"/collections/{COLLECTION}/items/{product}"
     for query, said in (

@@ -36,6 +36,12 @@ MAX_QUERY = 8192
 MAX_ITEMS = 50
 """Most items that one tile of a mosaic is made of."""
 
+MAX_SPAN_DEG = 12.0
+"""Most degrees of longitude or latitude that a piece of an item spans.
+
+The widest products, near 84 degrees, span ten. Warping takes ever longer the farther a piece
+reaches out of the product's UTM zone: for the whole world, minutes.
+"""
 MAX_SHAPES = 16
 """Most shapes that one request asks statistics of."""
 MAX_BODY = 262_144

@@ -15,19 +15,21 @@ import attr
 import numpy as np
 import rasterio
 from morecantile import Tile
+from rasterio.crs import CRS
+from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 from rio_tiler.constants import WGS84_CRS
 from rio_tiler.errors import InvalidAssetName, TileOutsideBounds
 from rio_tiler.expression import parse_expression
 from rio_tiler.io import Reader
 from rio_tiler.models import ImageData, Info
-from rio_tiler.types import AssetInfo, AssetType, AssetWithOptions
-from titiler.core.errors import TilerError
+from rio_tiler.types import AssetInfo, AssetType, AssetWithOptions, BBox
+from titiler.core.errors import BadRequestError, TilerError
 from titiler.pgstac.reader import PgSTACReader
 
 from catalog.errors import StoreError
 from catalog.store import Store
-from tiler.limits import NATIVE_ZOOM, ZOOMS
+from tiler.limits import MAX_SPAN_DEG, NATIVE_ZOOM, ZOOMS
 from tiler.rasters import Raster, Rasters
 from tiler.warp import DRAWN_TYPES, Positions, bilinear, nearest, positions
 
@@ -171,6 +173,23 @@ class GeoTiffReader(Reader):
             nodata=self.raster.dataset.nodata,
         )
         return image.apply_expression(expression) if expression else image
+
+    def part(self, bbox: BBox, *args: Any, bounds_crs: CRS = WGS84_CRS, **kwargs: Any) -> ImageData:
+        """Read a piece as rio-tiler does; shapes are read through here, too.
+
+        Raises
+        ------
+        BadRequestError
+            The piece reaches too far, or has no place on the ground.
+        """
+        west, south, east, north = transform_bounds(bounds_crs, WGS84_CRS, *bbox)
+        # Not a number fails every comparison; beyond 180 degrees counting begins anew.
+        if not ((east - west) % 360 <= MAX_SPAN_DEG and 0 <= north - south <= MAX_SPAN_DEG):
+            raise BadRequestError(
+                f"bbox {bbox}: wanted west, south, east and north, "
+                f"at most {MAX_SPAN_DEG:g} degrees apart"
+            )
+        return super().part(bbox, *args, bounds_crs=bounds_crs, **kwargs)
 
     def _positions(self, bounds: tuple[float, float, float, float], size: int) -> Positions | None:
         """Return where the pixels of a tile lie in the file.

@@ -8,6 +8,7 @@ import psycopg
 from fastapi import FastAPI, Request
 from psycopg.errors import RaiseException
 from pydantic import ValidationError
+from rasterio._err import CPLE_AppDefinedError  # of places that a projection does not know
 from rio_tiler.errors import PointOutsideBounds, RioTilerError
 from starlette.responses import JSONResponse
 from titiler.core.errors import DEFAULT_STATUS_CODES, add_exception_handlers
@@ -40,7 +41,7 @@ def add_refusals(app: FastAPI) -> None:
     app.add_exception_handler(RaiseException, _bad_search)
     app.add_exception_handler(BackendError, _bad_search)
     app.add_exception_handler(ValidationError, _bad_value)
-    for kind in (ArithmeticError, LookupError, TypeError, ValueError):
+    for kind in (ArithmeticError, CPLE_AppDefinedError, LookupError, TypeError, ValueError):
         app.add_exception_handler(kind, _misfit)
 
 
