@@ -1,5 +1,6 @@
 """The STAC API: what it advertises works, its links hold below a prefix, its answers are fast."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -115,6 +116,9 @@ def test_item_comes_back_as_it_was_published(client: TestClient, items: list[Any
         ("platform IN ('gaofen-6')", 0),
         ("\"grid:code\" LIKE 'MGRS-31%' AND datetime >= TIMESTAMP('2016-03-11T00:00:00Z')", 2),
         ("casei(\"grid:code\") = casei('mgrs-31tcl')", COUNT),
+        ("\"grid:code\" LIKE 'MGRS-31%' AND datetime >= DATE('2016-03-11')", 2),
+        ("datetime BETWEEN DATE('2016-03-11') AND DATE('2100-01-01')", 2),
+        ("T_AFTER(datetime, DATE('2016-03-10'))", 2),
     ],
 )
 def test_cql2_text(client: TestClient, text: str, expected: int) -> None:
@@ -302,6 +306,7 @@ def test_what_is_not_there_is_404(client: TestClient, path: str, status: int) ->
     [
         {"bbox": "1,2"},
         {"bbox": "200,100,300,400"},
+        {"bbox": "nan,0,1,1"},
         {"datetime": "yesterday"},
         {"limit": 0},
         {"intersects": "x"},
@@ -331,9 +336,40 @@ def test_what_is_not_there_is_404(client: TestClient, path: str, status: int) ->
 def test_bad_requests_are_refused_and_cost_little(
     client: TestClient, query: dict[str, Any]
 ) -> None:
+    begun = time.process_time()
     answer = client.get("/stac/search", params=query)
     assert answer.status_code == 400, answer.text
-    assert answer.elapsed < timedelta(seconds=5)
+    assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"filter": "id = 'a' AND"}, "at 1:13"),
+        ({"intersects": '{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,1]]]}'}, "Polygon"),
+    ],
+)
+def test_a_refusal_names_the_place_and_what_was_expected(
+    client: TestClient, query: dict[str, str], said: str
+) -> None:
+    description = client.get("/stac/search", params=query).json()["description"]
+    assert said in description
+    assert len(description) > len("filter: --> 1:13")
+    assert "Point" not in description
+
+
+def test_heights_of_a_box_are_of_no_account(client: TestClient) -> None:
+    west, south, east, north = map(float, BOX.split(","))
+    for box in ([west, south, east, north], [west, south, -100, east, north, 9000]):
+        assert len(_search(client, bbox=box, limit=50)["features"]) == COUNT
+
+
+def test_head_is_get_without_the_body(client: TestClient) -> None:
+    for path in ("", "/search?limit=1", "/collections/gf1-wfv-ard", "/1.0/search?limit=1"):
+        asked, had = client.head(f"/stac{path}"), client.get(f"/stac{path}")
+        assert (asked.status_code, asked.content) == (200, b"")
+        assert asked.headers["content-type"] == had.headers["content-type"]
+    assert client.head("/stac/collections/none").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -350,6 +386,8 @@ def test_bad_requests_are_refused_and_cost_little(
         b'{"filter": ' + b'{"op": "not", "args": [' * 300 + b"1" + b"]}" * 300 + b"}",
         b'{"filter": ' + b'{"op": "not", "args": [' * 9000 + b"1" + b"]}" * 9000 + b"}",
         b'{"sortby": "x"}',
+        b'{"bbox": [NaN, 0, 1, 1]}',
+        b'{"filter": {"op": "<", "args": [{"property": "eo:cloud_cover"}, NaN]}}',
         b'{"limit": 1, "unheard-of": 100000000000000000000}',
         b'{"filter": {"op": "=", "args": [{"property": "gsd"}, 100000000000000000000]}}',
         b'{"q": ["' + b"word " * 101 + b'"]}',

@@ -174,7 +174,9 @@ class GeoTiffReader(Reader):
         )
         return image.apply_expression(expression) if expression else image
 
-    def part(self, bbox: BBox, *args: Any, bounds_crs: CRS = WGS84_CRS, **kwargs: Any) -> ImageData:
+    def part(  # type: ignore[override]  # the options between are given by name
+        self, bbox: BBox, dst_crs: CRS | None = None, bounds_crs: CRS = WGS84_CRS, **kwargs: Any
+    ) -> ImageData:
         """Read a piece as rio-tiler does; shapes are read through here, too.
 
         Raises
@@ -189,7 +191,7 @@ class GeoTiffReader(Reader):
                 f"bbox {bbox}: wanted west, south, east and north, "
                 f"at most {MAX_SPAN_DEG:g} degrees apart"
             )
-        return super().part(bbox, *args, bounds_crs=bounds_crs, **kwargs)
+        return super().part(bbox, dst_crs, bounds_crs, **kwargs)
 
     def _positions(self, bounds: tuple[float, float, float, float], size: int) -> Positions | None:
         """Return where the pixels of a tile lie in the file.

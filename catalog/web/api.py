@@ -35,10 +35,11 @@ from catalog.web.extensions import (
     item_extensions,
     search_extensions,
 )
+from catalog.web.heads import Heads
 from catalog.web.limits import MAX_BODY, PATIENCE_S, Impatient
 from catalog.web.profile import EarlierView
 from catalog.web.reference import add_reference
-from catalog.web.requests import MAX_CORNERS, corners
+from catalog.web.requests import MAX_CORNERS, corners, fault
 from catalog.web.search import FastClient
 
 _LOG = logging.getLogger(__name__)
@@ -120,6 +121,7 @@ def create_app(settings: CatalogSettings) -> FastAPI:
     add_exports(api)
     add_reference(app)
     app.add_middleware(Impatient, seconds=PATIENCE_S)
+    app.add_middleware(Heads)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY)
     searches = [{"path": path, "method": "POST"} for path in ("/search", "/export", "/aggregate")]
     api.add_route_dependencies(searches, [Depends(_object_body)])
@@ -137,10 +139,7 @@ def _refuse(status: int, request: Request, error: Exception) -> Response:
 def _refuse_request(request: Request, error: Exception) -> Response:
     """Answer with what is wrong with the first parameter, without sending the request back."""
     assert isinstance(error, RequestValidationError)
-    wrong = error.errors()[0]
-    place = ".".join(str(part) for part in wrong["loc"][1:])
-    description = f"{place}: {wrong['msg']}"
-    return JSONResponse({"code": "InvalidRequest", "description": description}, 400)
+    return JSONResponse({"code": "InvalidRequest", "description": fault(error.errors())}, 400)
 
 
 async def _object_body(request: Request) -> None:
@@ -148,7 +147,7 @@ async def _object_body(request: Request) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise HTTPException(415, "the body of a search has the Content-Type application/json")
-    body = json.loads(await request.body(), parse_int=_integer)
+    body = json.loads(await request.body(), parse_int=_integer, parse_constant=_no_number)
     if not isinstance(body, dict):
         raise HTTPException(400, "the body of a search is a JSON object")
     if corners(body.get("intersects")) > MAX_CORNERS:
@@ -160,6 +159,11 @@ def _integer(digits: str) -> int:
     if len(digits) > _MAX_DIGITS:
         raise HTTPException(400, f"{digits[:30]}: integers have at most {_MAX_DIGITS} characters")
     return int(digits)
+
+
+def _no_number(name: str) -> float:
+    """Refuse NaN and Infinity, which Python reads though JSON knows neither."""
+    raise HTTPException(400, f"{name} is no number of JSON")
 
 
 def _lifespan(settings: CatalogSettings) -> Any:

@@ -80,7 +80,9 @@ def parse_filter(text: str, language: str) -> dict[str, Any]:
         try:
             expression = Expr(text).to_json()
         except Exception as error:  # cql2 raises nothing more specific
-            raise InvalidQueryParameter(f"filter: {error}") from error
+            place, *_, wanted = str(error).splitlines() or [""]
+            reason = f"{wanted.strip(' =')}, at {place.strip(' ->')}" if _ else place
+            raise InvalidQueryParameter(f"filter: {reason}") from error
     return bounded(expression)
 
 
@@ -105,7 +107,12 @@ def bounded(expression: Any) -> dict[str, Any]:
 
 
 def _settled(node: Any) -> Any:
-    """Bring ``between`` from the drafts of CQL2, bounds in a list, to the form of the standard."""
+    """Bring a condition to what pgSTAC understands.
+
+    That is ``between`` from the drafts of CQL2, bounds in a list, in the form of the standard; and
+    days to compare with as text: beside other than temporal operators the database takes
+    ``{"date": ...}`` for a text itself, and finds nothing.
+    """
     if isinstance(node, list):
         return [_settled(part) for part in node]
     if not isinstance(node, dict):
@@ -114,7 +121,17 @@ def _settled(node: Any) -> Any:
     match settled:
         case {"op": "between", "args": [value, [low, high]]}:
             settled["args"] = [value, low, high]
+    match settled:
+        case {"op": str(op), "args": [*args]} if not op.startswith("t_"):
+            settled["args"] = [_day(each) for each in args]
     return settled
+
+
+def _day(value: Any) -> Any:
+    match value:
+        case {"date": str(day)}:
+            return day
+    return value
 
 
 def mentions(expression: Any, name: str) -> bool:

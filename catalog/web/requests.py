@@ -6,8 +6,9 @@ request asks for them, and what pgSTAC could be told about itself is decided by 
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -85,7 +86,7 @@ def from_query(model: type[PgstacSearch], query: Mapping[str, Any]) -> PgstacSea
     try:
         return model(**arguments)
     except ValidationError as error:
-        raise InvalidQueryParameter(_first(error)) from error
+        raise InvalidQueryParameter(fault(error.errors())) from error
 
 
 def prepare(search: PgstacSearch) -> Search:
@@ -103,6 +104,8 @@ def prepare(search: PgstacSearch) -> Search:
         exclude_none=True,
         exclude={"conf", "context", "fields", "query", "filter_expr", "filter_lang", "limit", "q"},
     )
+    if search.bbox is not None:
+        body["bbox"] = _flat(search.bbox)
     terms = getattr(search, "q", None)
     if terms is not None:
         body["q"] = phrases(terms)
@@ -112,6 +115,20 @@ def prepare(search: PgstacSearch) -> Search:
     limit = min(search.limit or DEFAULT_ITEMS, MAX_ITEMS)
     counted = bool(getattr(search, "context", False))
     return Search(orjson.dumps(body), limit, counted, _selection(search))
+
+
+def _flat(bbox: Sequence[float]) -> list[float]:
+    """Return a box without its heights, which no item has; pgSTAC cannot intersect solids.
+
+    Raises
+    ------
+    InvalidQueryParameter
+        A number is none.
+    """
+    if not all(map(isfinite, bbox)):
+        raise InvalidQueryParameter(f"bbox: {list(bbox)} are not all numbers")
+    half = len(bbox) // 2
+    return [*bbox[:2], *bbox[half : half + 2]]
 
 
 def phrases(terms: list[str]) -> list[str]:
@@ -188,7 +205,13 @@ def _condition(search: PgstacSearch) -> dict[str, Any] | None:
     return all_of(conditions)
 
 
-def _first(error: ValidationError) -> str:
-    details = error.errors(include_url=False, include_context=False)[0]
-    place = ".".join(str(part) for part in details["loc"])
-    return f"{place}: {details['msg']}"
+def fault(errors: Sequence[Mapping[str, Any]]) -> str:
+    """Say where the first error of a validation lies, and what it is.
+
+    Of the kinds of geometry the one is spoken of that the request names.
+    """
+    others = [each["loc"][:-1] for each in errors if each["loc"][-1:] == ("type",)]
+    meant = [each for each in errors if not any(each["loc"][: len(o)] == o for o in others)]
+    first = (meant or errors)[0]
+    place = ".".join(str(part) for part in first["loc"] if part != "body")
+    return f"{place}: {first['msg']}"
