@@ -72,6 +72,20 @@ def counts_of(reflectance: float, factors: Factors, cos_sza: float) -> NDArray[n
     return np.asarray((reflectance * cos_sza - offset) / scale, np.float64)
 
 
+def usable_cosine(sun_zenith_deg: NDArray[np.float32], limit_deg: float) -> NDArray[np.float32]:
+    """Return the cosine of sun zenith angles, 0 (no data) where the sun is below the limit.
+
+    Parameters
+    ----------
+    sun_zenith_deg : ndarray of float32
+        Degrees.
+    limit_deg : float
+        Largest zenith angle that can be corrected.
+    """
+    cosine = np.cos(np.radians(sun_zenith_deg))
+    return np.where(sun_zenith_deg <= limit_deg, cosine, np.float32(0))
+
+
 def toa_reflectance(
     dn: NDArray[np.uint16], factors: Factors, cos_sza: NDArray[np.float32]
 ) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from catalog.facts import BandFacts, ItemFacts
-from catalog.product import ANGLE_SCALE, FILL, QA, ItemId, MaskClass
+from catalog.product import QA, ItemId, MaskClass
 from processing.atmosphere.lut import camera_lut
 from processing.atmosphere.prior import AodSource
 from processing.look import Observation, SceneLook
@@ -33,7 +33,7 @@ def item_facts(
 ) -> ItemFacts:
     """Gather the facts about ``image`` for its item."""
     package, camera = seen.package, seen.package.camera
-    angles = _mean_angles(image)
+    angles = image.mean_angles()
     classes = _class_percent(image)
     valid = int(np.count_nonzero(image.valid))
     return ItemFacts(
@@ -72,21 +72,6 @@ def off_nadir_deg(view_zenith_deg: float) -> float:
     """Return the angle at the sensor between nadir and the ground point, on a sphere."""
     ratio = EARTH_RADIUS_KM / (EARTH_RADIUS_KM + ORBIT_HEIGHT_KM)
     return float(np.degrees(np.arcsin(ratio * np.sin(np.radians(view_zenith_deg)))))
-
-
-def _mean_angles(image: TileImage) -> dict[str, float]:
-    """Mean sun and view angles in degrees; azimuths as the mean direction."""
-    means: dict[str, float] = {}
-    stored = image.arrays["angle"][:, ::8, ::8]
-    valid = stored[1] != FILL
-    for name, band in zip(("saa", "sza", "vaa", "vza"), stored, strict=True):
-        values = np.radians(band[valid].astype(np.float64) * ANGLE_SCALE)
-        if name.endswith("aa"):
-            mean = np.arctan2(np.sin(values).mean(), np.cos(values).mean()) % (2 * np.pi)
-        else:
-            mean = values.mean()
-        means[name] = float(np.degrees(mean))
-    return means
 
 
 def _class_percent(image: TileImage) -> Mapping[MaskClass, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.errors import GeometryError
+from catalog.errors import ImageError
 from catalog.grid import Grid, tiles_touching
 from catalog.store import Store
 from processing.atmosphere.air import Air
@@ -21,7 +21,7 @@ from processing.atmosphere.prior import AodPrior, climatology
 from processing.atmosphere.sky import Sky
 from processing.auxiliary import Auxiliary
 from processing.blocks import Whole, blocks
-from processing.calibrate import reflectance_factors, toa_reflectance
+from processing.calibrate import reflectance_factors, toa_reflectance, usable_cosine
 from processing.gathered import Gathered
 from processing.geometry.angles import AngleField, angle_field
 from processing.geometry.dem import HeightModel
@@ -122,6 +122,11 @@ def look_at(
         Archive of earlier products.
     library
         Folder of a surface library, or None.
+
+    Raises
+    ------
+    ImageError
+        No pixel can be used.
     """
     package = seen.package
     grid = scene_grid(package.parts, seen.heights, LOOK_M)
@@ -137,7 +142,7 @@ def look_at(
     for number, block in enumerate(pieces, start=1):
         part = f", block {number} of {len(pieces)}" if len(pieces) > 1 else ""
         progress(f"reading the scene at 32 m{part}")
-        toa, saturated = _toa(seen, block.frame)
+        toa, saturated = _toa(seen, block.frame, settings.sun_limit_deg)
         if not np.isfinite(toa[0]).any():
             continue
         progress(f"finding clouds, shadows, snow and water{part}")
@@ -149,7 +154,10 @@ def look_at(
         whole.put(block, quality, signals)
         asked.put(block, toa, quality, seen.heights, seen.angles(block.frame))
     if whole is None:
-        raise GeometryError(f"{package.name}: no pixel of the scene lies on the ground")
+        raise ImageError(
+            f"{package.name}: no pixel has counts in all bands and the sun within "
+            f"{settings.sun_limit_deg:g} degrees of the zenith; fetch the package again"
+        )
     progress("fitting the aerosol")
     cells = grid.coarsen(CELL_FACTOR)
     air = _air(seen, cells, gas, prior)
@@ -181,15 +189,17 @@ def _surfaces(
     return Sources(predicted.surfaces + known.surfaces, predicted.names + known.names)
 
 
-def _toa(seen: Observation, frame: Grid) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def _toa(
+    seen: Observation, frame: Grid, sun_limit_deg: float
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Read a frame as TOA reflectance, NaN = no data, and its saturated bands as bits."""
     package = seen.package
     dn, saturated = coarse_window(
         package.parts, seen.heights, frame, saturation_dn=package.camera.saturation_dn
     )
     cells = frame.coarsen(CELL_FACTOR)
-    sun_zenith = seen.angles(frame).on(cells).sun_zenith
-    cos_sza = GroundField(cells, np.cos(np.radians(sun_zenith))).on(frame)
+    sun_zenith = GroundField(cells, seen.angles(frame).on(cells).sun_zenith).on(frame)
+    cos_sza = usable_cosine(sun_zenith, sun_limit_deg)
     return toa_reflectance(dn, seen.factors, cos_sza), saturated
 
 

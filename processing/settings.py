@@ -37,7 +37,10 @@ class ProcessSettings(BaseSettings):
     )
     low_sun_deg: float = Field(70.0, ge=0, le=90, description="sun zenith flagged in qa")
     sun_limit_deg: float = Field(
-        75.0, ge=0, le=75, description="sun zenith at which a scene is rejected"
+        75.0,
+        ge=0,
+        le=75,
+        description="sun zenith above which a scene is rejected, and pixels are no data",
     )
     reference_band: Literal["red", "nir", "green", "blue"] = Field(
         "red", description="band to compare with the reference; the next best where it has none"

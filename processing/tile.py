@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from catalog.grid import Grid, Tile
 from catalog.product import (
+    ANGLE_SCALE,
+    FILL,
     QA,
     REFLECTANCE_SCALE,
     TERRAIN_FACTOR,
@@ -20,11 +22,11 @@ from processing.atmosphere.correct import surface_reflectance
 from processing.atmosphere.nbar import c_factor, normalised
 from processing.atmosphere.sky import Sky
 from processing.atmosphere.uncertainty import CONFUSED_WITH, reflectance_uncertainty
-from processing.calibrate import toa_encoded
+from processing.calibrate import toa_encoded, usable_cosine
 from processing.geometry.angles import AngleField
 from processing.geometry.dem import HeightModel
 from processing.geometry.field import GroundField
-from processing.geometry.ortho import Ortho, covered_window, orthorectify
+from processing.geometry.ortho import covered_window, orthorectify
 from processing.look import Observation, SceneLook
 from processing.outline import outline
 from processing.quality.qa import mask_and_qa
@@ -34,6 +36,8 @@ from processing.write import write_cog, write_thumbnail
 
 CELL_PIXELS = 64
 """Pixels along one side of a cell of atmospheric coefficients: 1024 m."""
+_ANGLE_STEP = 8
+"""Pixels between those that the mean angles of a tile are taken from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,23 @@ class TileImage:
     def outline(self) -> dict[str, Any]:
         """Return the GeoJSON outline of the valid pixels, longitude and latitude."""
         return outline(self.valid, self.frame)
+
+    def mean_angles(self) -> dict[str, float]:
+        """Return mean angles of the valid pixels, degrees; azimuths as the mean direction.
+
+        Keys are ``saa``, ``sza``, ``vaa`` and ``vza``, of sun and view.
+        """
+        stored = self.arrays["angle"][:, ::_ANGLE_STEP, ::_ANGLE_STEP]
+        if not stored.any():
+            stored = self.arrays["angle"]
+        seen = np.radians(stored[:, stored[1] != FILL].astype(np.float64) * ANGLE_SCALE)
+        means = {}
+        for name, values in zip(("saa", "sza", "vaa", "vza"), seen, strict=True):
+            mean = values.mean()
+            if name.endswith("aa"):
+                mean = np.arctan2(np.sin(values).mean(), np.cos(values).mean()) % (2 * np.pi)
+            means[name] = float(np.degrees(mean))
+        return means
 
     def write(self, folder: Path, item_id: str) -> dict[str, Path]:
         """Write every asset and the thumbnail into ``folder``; return the files by key."""
@@ -92,6 +113,29 @@ def make_tile(
         return None
     row, col, rows, cols = window
     frame = tile.grid.window(row, col, rows, cols)
+    pixels = _resampled(seen, frame, settings)
+    least = settings.minimum_valid_percent / 100.0 * tile.grid.rows * tile.grid.cols
+    if np.count_nonzero(pixels.toa[0]) < max(least, 1.0):
+        return None
+    return TileImage(tile, frame, row, col, _assets(seen, looked, pixels, settings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pixels:
+    """The image on a frame of a tile: encoded TOA reflectance, and under which light.
+
+    ``saturated`` (rows, cols) are bits of bands, ``sun_zenith`` (rows, cols) degrees.
+    """
+
+    frame: Grid
+    toa: NDArray[np.uint16]
+    saturated: NDArray[np.uint8]
+    directions: AngleField
+    sun_zenith: NDArray[np.float32]
+
+
+def _resampled(seen: Observation, frame: Grid, settings: ProcessSettings) -> _Pixels:
+    """Draw the image on a frame; ground under a sun below the limit has no data."""
     ortho = orthorectify(
         seen.package.parts,
         frame,
@@ -99,20 +143,20 @@ def make_tile(
         kernel=settings.kernel,
         saturation_dn=seen.package.camera.saturation_dn,
     )
-    valid_percent = 100.0 * np.count_nonzero(ortho.dn[0]) / (tile.grid.rows * tile.grid.cols)
-    if valid_percent < settings.minimum_valid_percent:
-        return None
-    return TileImage(tile, frame, row, col, _assets(seen, looked, frame, ortho, settings))
-
-
-def _assets(
-    seen: Observation, looked: SceneLook, frame: Grid, ortho: Ortho, settings: ProcessSettings
-) -> dict[str, NDArray[np.unsignedinteger]]:
-    """Correct and classify the resampled image."""
     field = seen.angles(frame)
     cells = frame.coarsen(CELL_PIXELS)
     sun_zenith = GroundField(cells, field.on(cells).sun_zenith).on(frame)
-    toa = toa_encoded(ortho.dn, seen.factors, np.cos(np.radians(sun_zenith)))
+    cos_sza = usable_cosine(sun_zenith, settings.sun_limit_deg)
+    toa = toa_encoded(ortho.dn, seen.factors, cos_sza)
+    return _Pixels(frame, toa, ortho.saturated, field, sun_zenith)
+
+
+def _assets(
+    seen: Observation, looked: SceneLook, pixels: _Pixels, settings: ProcessSettings
+) -> dict[str, NDArray[np.unsignedinteger]]:
+    """Correct and classify the resampled image."""
+    frame, toa, field = pixels.frame, pixels.toa, pixels.directions
+    cells = frame.coarsen(CELL_PIXELS)
     sky = Sky(seen.package.camera.name, looked.aod, looked.gas, field, seen.heights)
     best = sky.coefficients(cells)
     uniform, clamped = surface_reflectance(toa, frame, best)
@@ -128,11 +172,11 @@ def _assets(
         looked.quality,
         toa,
         frame,
-        saturated=ortho.saturated != 0,
+        saturated=pixels.saturated != 0,
         clamped=clamped,
         aod=aod,
         aerosol_source=source,
-        low_sun=sun_zenith > settings.low_sun_deg,
+        low_sun=pixels.sun_zenith > settings.low_sun_deg,
     )
     arrays: dict[str, NDArray[np.unsignedinteger]] = {
         "angle": np.where(valid, field.encoded(frame), 0).astype(np.uint16),

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from catalog.check import check
 from catalog.folder import FolderStore
+from catalog.grid import tile
 from catalog.product import QA, ItemId, MaskClass
 from processing.geometry.coregister import MatchTable, Registration
 from processing.geometry.gate import measure
@@ -21,6 +22,7 @@ from processing.result import SceneResult, Status
 from processing.settings import ProcessSettings
 from processing.simulate.demo import sample_specs
 from processing.simulate.scene import Simulated, simulate
+from processing.tile import TileImage
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +160,40 @@ def test_a_low_sun_rejects_the_scene(cloudy: Simulated, tmp_path: Path) -> None:
     result = _produce(cloudy, tmp_path, sun_limit_deg=10.0)
     assert (result.status, result.reason) == (Status.REJECTED, "low-sun")
     assert _only_a_record(tmp_path)
+
+
+def test_where_the_sun_is_too_low_a_scene_has_no_data(cloudy: Simulated, tmp_path: Path) -> None:
+    with open_package(cloudy.package) as package:
+        limit = round(package.sun_zenith_deg + 0.02, 2)
+    _produce(cloudy, tmp_path / "all")
+    _produce(cloudy, tmp_path / "lit", sun_limit_deg=limit)
+    valid = []
+    for root in (tmp_path / "all", tmp_path / "lit"):
+        (stored,) = FolderStore(root).items()
+        images = {}
+        for key in ("SR", "angle", "mask", "qa"):
+            with rasterio.open(
+                root / stored.relative / stored.item["assets"][key]["href"]
+            ) as raster:
+                images[key] = raster.read(2 if raster.count > 1 else 1)
+        valid.append(images["SR"] != 0)
+        for image in images.values():
+            assert ((image != 0) == valid[-1]).all()
+        zenith = images["angle"] / 100.0
+    whole, lit = valid
+    assert 0.3 < lit.sum() / whole.sum() < 0.9
+    assert not (lit & ~whole).any()
+    assert zenith.max() <= limit + 0.01
+
+
+def test_a_tile_of_a_few_pixels_has_angles() -> None:
+    """No pixel of the sample of every eighth has data."""
+    shape = (40, 40)
+    angle = np.zeros((4, *shape), np.uint16)
+    angle[:, 3:5, 4:6] = np.array([9000, 3000, 27000, 1500])[:, None, None]
+    made = tile("31TCL")
+    image = TileImage(made, made.grid.window(0, 0, *shape), 0, 0, {"angle": angle})
+    assert image.mean_angles() == pytest.approx({"saa": 90, "sza": 30, "vaa": 270, "vza": 15})
 
 
 def test_a_scene_that_fills_no_tile_is_rejected(cloudy: Simulated, tmp_path: Path) -> None:

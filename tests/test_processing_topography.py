@@ -169,9 +169,8 @@ def test_shadow_fill_and_voids_keep_their_values(tmp_path: Path) -> None:
     assert np.abs(back - 2000).max() <= 2
 
 
-def test_under_a_sun_that_leaves_the_table_c_is_still_told() -> None:
-    """A flat scene in whose north the sun stands lower than the table knows."""
-    look = Grid(32631, 300000.0, 5100000.0, 32.0, 320, 320)
+def _sky_over(look: Grid) -> Sky:
+    """Return the air over flat land in whose north the sun stands lower than the table knows."""
     low, high = np.radians([74.0, 77.0])
     layers = np.zeros((6, 2, 2), np.float32)
     layers[1] = -np.sin([[high, high], [low, low]])
@@ -181,7 +180,23 @@ def test_under_a_sun_that_leaves_the_table_c_is_still_told() -> None:
     cells = look.coarsen(16)
     haze = np.full(cells.shape, 0.2, np.float32)
     fit = AodField(cells, haze, haze, np.zeros(cells.shape, np.uint8), "continental", {})
-    sky = Sky("GF1WFV1", fit, GasColumns(), field, HeightModel("none", "none"))
+    return Sky("GF1WFV1", fit, GasColumns(), field, HeightModel("none", "none"))
+
+
+def test_under_a_sun_that_leaves_the_table_pixels_within_it_are_corrected() -> None:
+    look = Grid(32631, 300000.0, 5100000.0, 32.0, 320, 320)
+    sky, cells = _sky_over(look), look.coarsen(32)
+    low = sky.directions.on(cells).sun_zenith > 75
+    assert 0.2 < low.mean() < 0.8
+    gain = sky.coefficients(cells).gain
+    assert np.isfinite(gain).all()
+    last_inside = np.flatnonzero(~low[:, 0])[0]
+    assert (gain[:, low] == gain[:, last_inside : last_inside + 1, 0]).all()
+
+
+def test_under_a_sun_that_leaves_the_table_c_is_still_told() -> None:
+    look = Grid(32631, 300000.0, 5100000.0, 32.0, 320, 320)
+    sky = _sky_over(look)
     pixels = SlopePixels(look)
     nothing = np.zeros(0, np.intp)
     pixels.add(nothing, nothing, np.zeros((4, 0), np.float32), np.zeros((3, 0), np.float32))

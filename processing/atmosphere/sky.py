@@ -22,7 +22,8 @@ class Sky:
     """All that the correction of a scene rests on.
 
     ``known``, bool on the cells that are asked for, tells where the scene has data: elsewhere, as
-    far as it lies, the nearest of them stands. None takes all.
+    far as it lies, the nearest of them stands. None takes all. Where the sun stands lower than the
+    look-up table knows, so does the nearest cell inside it.
     """
 
     camera_name: str
@@ -55,13 +56,12 @@ class Sky:
         return self._way(cells, self._angles(cells).sun_zenith)
 
     def _way(self, cells: Grid, zenith: Float32Array) -> OneWay:
-        """Return the transmittances; beyond the table's angles those of the nearest cell inside."""
-        inside = np.where(zenith <= LOWEST_SUN_ZENITH_DEG, zenith, np.float32(np.nan))
+        """Return the transmittances along a slant path."""
         way = one_way(
             camera_lut(self.camera_name),
             camera_depths(self.camera_name, self.fit.model),
             self.fit.model,
-            zenith=inside,
+            zenith=zenith,
             pressure_hpa=surface_pressure_hpa(np.nan_to_num(self.heights.on(cells))),
             aod=self._aod(cells, 0.0),
         )
@@ -74,17 +74,12 @@ class Sky:
 
     def _angles(self, cells: Grid) -> Angles:
         angles = self.directions.on(cells)
-        if self.known is None:
+        usable = angles.sun_zenith <= LOWEST_SUN_ZENITH_DEG
+        if self.known is not None:
+            usable &= self.known
+        if usable.all():
             return angles
-        nothing = np.float32(np.nan)
-        return Angles(
-            *(
-                np.where(self.known, layer, nothing)
-                for layer in (
-                    angles.sun_azimuth,
-                    angles.sun_zenith,
-                    angles.view_azimuth,
-                    angles.view_zenith,
-                )
-            )
-        )
+        layers = (
+            angles.sun_azimuth, angles.sun_zenith, angles.view_azimuth, angles.view_zenith,
+        )  # fmt: skip
+        return Angles(*(np.where(usable, layer, np.float32(np.nan)) for layer in layers))
