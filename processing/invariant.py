@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.errors import CalibrationError
-from processing.normalisation import Factor
+from processing.normalisation import Factor, check_band
 
 _ROUNDS: Final = 20
 _TUKEY: Final = 4.685
@@ -52,7 +52,7 @@ def read_observations(path: Path) -> list[Observation]:
     Raises
     ------
     CalibrationError
-        The file cannot be read, or a line is not of that kind.
+        The file cannot be read, or a line is not of that kind or of an unknown camera or band.
     """
     try:
         lines = path.read_text("utf-8").splitlines()
@@ -71,10 +71,12 @@ def read_observations(path: Path) -> list[Observation]:
                 f"{path}:{number}: {error}; camera, band, time, site, observed and perhaps "
                 "reference wanted"
             ) from error
-        if not all(value > 0 for value in (one.observed, one.reference or 1.0)):
-            raise CalibrationError(
-                f"{path}:{number}: reflectance {one.observed}; a number above 0 wanted"
-            )
+        check_band(one.camera, one.band, f"{path}:{number}")
+        for value in (one.observed, one.reference or 1.0):
+            if not 0 < value < math.inf:
+                raise CalibrationError(
+                    f"{path}:{number}: reflectance {value}; a number above 0 wanted"
+                )
         found.append(one)
     return found
 

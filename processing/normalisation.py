@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from catalog.errors import CalibrationError
-from processing.sensors import Calibration, Camera, camera_names
+from processing.sensors import Calibration, Camera, camera, camera_names
 
 DEFAULT_TABLE: Final = Path(__file__).parent / "data" / "normalisation.csv"
 _COLUMNS: Final = ("camera", "band", "year", "factor", "uncertainty", "source")
@@ -63,17 +63,16 @@ def read_normalisation(path: Path = DEFAULT_TABLE) -> Normalisation:
     Raises
     ------
     CalibrationError
-        The file cannot be read, lacks a column, names an unknown camera, or holds a factor that
-        no calibration error can ask for.
+        The file cannot be read, lacks a column, names an unknown camera or band, or holds a factor
+        that no calibration error can ask for.
     """
     try:
         content = path.read_bytes()
-    except OSError as error:
-        raise CalibrationError(
-            f"{path}: normalisation table cannot be read: {error.strerror}"
-        ) from error
+        lines = content.decode("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CalibrationError(f"{path}: normalisation table cannot be read: {error}") from error
     factors = {}
-    rows = csv.DictReader(content.decode("utf-8").splitlines())
+    rows = csv.DictReader(lines, restval="")
     if tuple(rows.fieldnames or ()) != _COLUMNS:
         raise CalibrationError(
             f"{path}: columns {', '.join(rows.fieldnames or ())}; {', '.join(_COLUMNS)} wanted"
@@ -84,15 +83,23 @@ def read_normalisation(path: Path = DEFAULT_TABLE) -> Normalisation:
 
 
 def write_normalisation(path: Path, factors: Mapping[tuple[str, str, int], Factor]) -> None:
-    """Write a table that `read_normalisation` reads; an existing file is replaced as a whole."""
+    """Write a table that `read_normalisation` reads; an existing file is replaced as a whole.
+
+    Raises
+    ------
+    CalibrationError
+        A factor is one that no calibration error can ask for.
+    """
+    for (camera_name, band, year), known in factors.items():
+        _check(known, f"{camera_name} {band} {year}")
     hidden = path.with_name(f".{path.name}.part")
     with hidden.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
-        for (camera, band, year), known in sorted(factors.items()):
+        for (camera_name, band, year), known in sorted(factors.items()):
             writer.writerow(
                 (
-                    camera,
+                    camera_name,
                     band,
                     year,
                     f"{known.factor:.5f}",
@@ -128,24 +135,43 @@ def normalised(known: Calibration, table: Normalisation, camera: Camera, year: i
     )
 
 
-def _key(row: Mapping[str, str], path: Path, line: int) -> tuple[str, str, int]:
-    if row["camera"] not in camera_names():
+def check_band(camera_name: str, band: str, place: str) -> None:
+    """Refuse a camera or band without tables; ``place`` begins the message.
+
+    Raises
+    ------
+    CalibrationError
+        There is no such camera, or no such band of it.
+    """
+    if camera_name not in camera_names():
         known = ", ".join(camera_names())
-        raise CalibrationError(f"{path}:{line}: camera {row['camera']!r}; known: {known}")
+        raise CalibrationError(f"{place}: camera {camera_name!r}; known: {known}")
+    bands = [each.name for each in camera(camera_name).bands]
+    if band not in bands:
+        raise CalibrationError(f"{place}: band {band!r}; known: {', '.join(bands)}")
+
+
+def _key(row: Mapping[str, str], path: Path, line: int) -> tuple[str, str, int]:
+    check_band(row["camera"], row["band"], f"{path}:{line}")
     if not row["year"].isdigit():
         raise CalibrationError(f"{path}:{line}: year {row['year']!r}; a year like 2018 wanted")
     return row["camera"], row["band"], int(row["year"])
 
 
 def _factor(row: Mapping[str, str], path: Path, line: int) -> Factor:
-    low, high = _PLAUSIBLE
     try:
-        factor, uncertainty = float(row["factor"]), float(row["uncertainty"])
+        known = Factor(float(row["factor"]), float(row["uncertainty"]), row["source"])
     except ValueError as error:
         raise CalibrationError(f"{path}:{line}: {error}; numbers wanted") from error
-    if not low <= factor <= high or not 0 <= uncertainty < 1:
+    _check(known, f"{path}:{line}")
+    return known
+
+
+def _check(known: Factor, place: str) -> None:
+    """Refuse a factor that no calibration error can ask for."""
+    low, high = _PLAUSIBLE
+    if not low <= known.factor <= high or not 0 <= known.uncertainty < 1:
         raise CalibrationError(
-            f"{path}:{line}: factor {factor} with uncertainty {uncertainty}; a factor from {low} "
-            f"to {high} and an uncertainty from 0 to 1 wanted"
+            f"{place}: factor {known.factor:g} with uncertainty {known.uncertainty:g}; a factor "
+            f"from {low} to {high} and an uncertainty from 0 to 1 wanted"
         )
-    return Factor(factor, uncertainty, row["source"])

@@ -162,7 +162,9 @@ def test_a_new_table_is_written_and_used(tmp_path: Path) -> None:
     [
         ("GF9,red,2020,1,0.05,x", r"bad\.csv:2: camera 'GF9'"),
         ("GF1WFV1,red,later,1,0.05,x", "year 'later'"),
-        ("GF1WFV1,red,2020,3,0.05,x", r"factor 3\.0"),
+        ("GF1WFV1,B3,2020,1,0.05,x", r"bad\.csv:2: band 'B3'; known: blue, green, red, nir"),
+        ("GF1WFV1,red", "could not convert"),
+        ("GF1WFV1,red,2020,3,0.05,x", r"factor 3"),
         ("GF1WFV1,red,2020,one,0.05,x", "could not convert"),
     ],
 )
@@ -176,6 +178,16 @@ def test_bad_tables_are_refused(tmp_path: Path, line: str, message: str) -> None
         read_normalisation(path)
     with pytest.raises(CalibrationError, match="cannot be read"):
         read_normalisation(tmp_path / "none.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\x89PNG\xff")
+    with pytest.raises(CalibrationError, match="cannot be read"):
+        read_normalisation(tmp_path / "binary.csv")
+
+
+def test_a_table_that_could_not_be_read_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    with pytest.raises(CalibrationError, match="GF1WFV1 red 2020: factor 100"):
+        write_normalisation(path, {("GF1WFV1", "red", 2020): Factor(100.0, 0.01, "percent")})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_observations_are_read(tmp_path: Path) -> None:
@@ -188,6 +200,10 @@ def test_observations_are_read(tmp_path: Path) -> None:
     for line, message in (
         ("GF1WFV1,red,never,a,0.3,", "never"),
         ("GF1WFV1,red,2020-01-02,a,-1,", "-1"),
+        ("GF1WFV1,red,2020-01-02,a,inf,", "inf"),
+        ("GF1WFV1,red,2020-01-02,a,0.3,nan", "nan"),
+        ("GF1WFV9,red,2020-01-02,a,0.3,", "GF1WFV9"),
+        ("GF1WFV1,B3,2020-01-02,a,0.3,", "band 'B3'"),
     ):
         path.write_text(head + line)
         with pytest.raises(CalibrationError, match=message):
