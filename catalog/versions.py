@@ -49,6 +49,11 @@ def versions(items: Iterable[StoredItem], withdrawn: Container[str] = ()) -> Ite
             yield Version(stored, before, after, line[-1].id)
 
 
+def current(items: Iterable[StoredItem]) -> Iterator[StoredItem]:
+    """Yield the items that no newer version replaces; ``items`` as for `versions`."""
+    return (version.stored for version in versions(items) if version.is_current)
+
+
 def _scene_tile(stored: StoredItem) -> tuple[object, ...]:
     return stored.id.camera, stored.id.time, stored.id.tile
 

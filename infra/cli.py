@@ -4,7 +4,6 @@ Data goes to standard output, everything meant for people to standard error.
 """
 
 import logging
-import os
 import signal
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.errors import GfardError, StoreError
+from catalog.errors import GfardError, StoreError, refusal
 from infra import (
     cli_check,
     cli_database,
@@ -258,8 +257,7 @@ def main() -> None:
         reason = str(error)
     except OSError as error:
         logging.getLogger(__name__).info("refused by the system", exc_info=True)
-        place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-        reason = f"{place}{error.strerror or error}; -v shows where"
+        reason = f"{refusal(error)}; -v shows where"
     else:
         return
     say(reason, label="[red]error[/]: ")

@@ -1,12 +1,13 @@
 """The story of one scene: open, identify, locate, look, then tile by tile correct and write."""
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from catalog.errors import DemError, GfardError
+from catalog.errors import DemError, GfardError, refusal
 from catalog.facts import describe_file
 from catalog.grid import Tile, tiles_touching
 from catalog.item import build_item
@@ -15,7 +16,8 @@ from catalog.store import Store
 from processing.auxiliary import read_auxiliary
 from processing.calibrate import counts_of
 from processing.describe import item_facts
-from processing.geometry.dem import open_dem
+from processing.geometry.dem import extent, open_dem
+from processing.geometry.footprint import reach
 from processing.geometry.ortho import footprint
 from processing.geometry.plausible import height_notes
 from processing.look import Observation, SceneLook, look_at
@@ -28,12 +30,14 @@ from processing.sensors import calibration
 from processing.settings import ProcessSettings
 from processing.tile import TileImage, make_tile
 
+_LOG = logging.getLogger(__name__)
+
 Progress = Callable[[str], None]
 
 CLOUD_REFLECTANCE = 0.5
 """At the top of the atmosphere; what is brighter is taken for cloud before clouds are known."""
 DEM_MARGIN_DEG = 0.1
-"""Heights are wanted this far beyond the corners, which the XML gives only roughly."""
+"""Heights are wanted this far beyond the scene: relief there throws its shadow into it."""
 
 
 def _silent(_step: str) -> None:
@@ -91,7 +95,8 @@ def produce(
     Returns
     -------
     SceneResult
-        Done, rejected by a gate, or failed on bad input; a gate and bad input are results.
+        Done, rejected by a gate, or failed on bad input or by what the system refuses: all of
+        these are results.
     """
     clock = Stopwatch()
     try:
@@ -102,13 +107,16 @@ def produce(
             job = _Job(package, store, settings, library, auxiliary, progress, clock)
             return _produce(job, dem, reference)
     except GfardError as error:
-        return SceneResult(
-            path.name,
-            Status.FAILED,
-            type(error).__name__,
-            str(error),
-            timings=clock.timings(),
-        )
+        return _failed(path, error, str(error), clock)
+    except OSError as error:
+        _LOG.info("refused by the system", exc_info=True)
+        return _failed(path, error, refusal(error), clock)
+
+
+def _failed(path: Path, error: Exception, detail: str, clock: Stopwatch) -> SceneResult:
+    """Return the result of a scene that cannot be made."""
+    reason = type(error).__name__
+    return SceneResult(path.name, Status.FAILED, reason, detail, timings=clock.timings())
 
 
 def _produce(job: _Job, dem: str | Path | None, reference: str | Path | None) -> SceneResult:
@@ -191,10 +199,7 @@ def _observe(job: _Job, dem: str | Path | None) -> Observation:
     )
     table = read_normalisation(settings.normalisation or DEFAULT_TABLE)
     coefficients = normalised(coefficients, table, package.camera, package.centre_time.year)
-    # Longitudes on one side of the centre's antipode: a scene over 180 E stays in one piece.
-    longitudes = [_beside(longitude, package.centre[0]) for longitude, _ in package.corners]
-    latitudes = [latitude for _, latitude in package.corners]
-    west, south, east, north = min(longitudes), min(latitudes), max(longitudes), max(latitudes)
+    west, south, east, north = extent(*reach(package.parts))
     margin = DEM_MARGIN_DEG
     heights = open_dem(dem, (west - margin, south - margin, east + margin, north + margin))
     if settings.terrain_correction != "none" and heights.flat:
@@ -207,11 +212,6 @@ def _observe(job: _Job, dem: str | Path | None) -> Observation:
     if job.auxiliary is not None:
         air = read_auxiliary(job.auxiliary, package.centre_time, (west, south, east, north))
     return Observation(package, coefficients, heights, notes, auxiliary=air)
-
-
-def _beside(longitude: float, centre: float) -> float:
-    """Return a longitude less than 180 degrees from ``centre``."""
-    return (longitude - centre + 180.0) % 360.0 - 180.0 + centre
 
 
 def _register(seen: Observation, reference: str | Path | None, job: _Job) -> Observation:

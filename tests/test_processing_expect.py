@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from catalog.errors import StoreError
 from catalog.folder import FolderStore
 from catalog.grid import tile
 from infra.cli import app
@@ -82,6 +83,32 @@ def test_history_is_the_ground_seen_lately(store: FolderStore) -> None:
         time = stored.id.time + timedelta(days=days)
         none = from_history(store, camera, [tile(stored.id.tile)], cells, time, reach)
         assert (none.surfaces, none.names) == ((), ())
+
+
+def test_history_takes_the_newest_version_and_names_a_broken_one(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    (stored,) = store.items()
+    old, new = str(stored.id), str(stored.id)[:-6] + "000002"
+    for name in (old, new):
+        folder = tmp_path / stored.relative.replace(old, name)
+        folder.mkdir(parents=True)
+        for file in (store.root / stored.relative).iterdir():
+            copy = folder / file.name.replace(old, name)
+            if file.suffix == ".json" and file.stem == old:
+                text = file.read_text().replace(old, name)
+                made = stored.item["properties"]["created"]
+                copy.write_text(text if name == old else text.replace(made, "2999-01-01T00:00:00Z"))
+            else:
+                copy.write_bytes(file.read_bytes())
+    copies = FolderStore(tmp_path)
+    later = stored.id.time + timedelta(days=3)
+    where = "GF1WFV2", [tile(stored.id.tile)], cell_grid(stored.id.tile), later, 45
+    assert from_history(copies, *where).names == (new,)
+    (mask,) = folder.glob("*.mask.tiff")
+    mask.write_bytes(b"cut off")
+    with pytest.raises(StoreError, match=rf"{new}\.mask\.tiff: cannot be read: .*--repair"):
+        from_history(copies, *where)
 
 
 def test_library_predicts_what_it_was_made_of(store: FolderStore, library: Path) -> None:

@@ -1,6 +1,7 @@
 """Gates and bad input end as results; a scene is done whole, and a rerun is harmless."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from processing.settings import ProcessSettings
 from processing.simulate.demo import sample_specs
 from processing.simulate.scene import Simulated, simulate
 from processing.tile import TileImage
+from tests.l1a_packages import GF1_SCENE, write_scene
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +233,40 @@ def test_bad_input_is_a_failed_result_with_its_class(tmp_path: Path) -> None:
     assert result.reason.endswith("Error")
     assert package.name in result.detail
     assert not store.root.exists()
+
+
+def test_what_the_system_refuses_is_a_failed_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.write_text("no folder")
+    monkeypatch.setenv("HOME", str(home))
+    package = write_scene(tmp_path / "scene")
+    store = FolderStore(tmp_path / "store")
+    result = produce(package, store=store, settings=ProcessSettings(), dem="glo30")
+    assert (result.status, result.reason) == (Status.FAILED, "NotADirectoryError")
+    assert result.detail == f"{home}/.cache/gfard/glo30: Not a directory"
+
+
+def test_heights_are_taken_from_where_the_camera_model_sees_not_the_corners(tmp_path: Path) -> None:
+    """The corners of the metadata lie half a degree off, where the DEM has nothing."""
+    corners = {"TopLeft": -1, "BottomLeft": -1, "TopRight": 1, "BottomRight": 1}
+    tags = {f"{name}Longitude": f"{113.5 + 0.01 * way:.4f}" for name, way in corners.items()}
+    made = replace(GF1_SCENE, reach=(0.01, 0.01), tags=tags, sun=(47.1, 156.7))
+    package = write_scene(tmp_path / "scene", made)
+    with rasterio.open(
+        tmp_path / "dem.tif", "w", driver="GTiff", width=60, height=60, count=1, dtype="float32",
+        crs="EPSG:4979", transform=rasterio.transform.from_origin(112.8, 23.1, 0.007, 0.007),
+    ) as raster:  # fmt: skip
+        raster.write(np.full((1, 60, 60), 100, np.float32))
+    result = produce(
+        package,
+        store=FolderStore(tmp_path / "store"),
+        settings=ProcessSettings(),
+        dem=tmp_path / "dem.tif",
+        reference=tmp_path / "none.tif",
+    )
+    assert result.reason == "ReferenceImageError", result.detail
 
 
 def test_a_measured_scene_is_nominal_and_says_how_it_was_measured(

@@ -1,7 +1,7 @@
 """Reference images: drawn where they belong whatever their form, and the choice among several."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -242,6 +242,17 @@ def test_the_archive_gives_clear_measured_products_of_the_season(tmp_path: Path)
     assert np.isnan(first[hidden]).all()
     np.testing.assert_array_equal(first[~hidden], stored[~hidden])
     assert np.isfinite(seen).sum() >= np.isfinite(first).sum()
+
+
+def test_the_archive_gives_of_several_versions_the_one_made_last(tmp_path: Path) -> None:
+    store = _archive(tmp_path)
+    clear = {MaskClass.CLEAR: 99.0, MaskClass.CLOUD: 1.0}
+    again = facts(time=datetime(2021, 6, 10, tzinfo=UTC), version="000124")
+    made = again.created + timedelta(days=9)
+    store_product(store, changed(again, {"class_percent": clear, "created": made}))
+    wanted = Wanted((0.4, 44.1, 0.7, 44.4), [tile("31TCL")], TIME, "red")
+    names = [piece.name for piece in open_reference("archive", wanted, store).pieces]
+    assert [name.split(".")[-1] for name in names] == ["000124", "000123"]
 
 
 def test_the_archive_never_gives_the_scene_itself(tmp_path: Path) -> None:

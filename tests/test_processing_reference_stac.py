@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 import rasterio
+from pyproj import Transformer
 from rasterio.shutil import copy as raster_copy
 from rasterio.transform import Affine
+from shapely.geometry import box, mapping
 
 from catalog.errors import ReferenceImageError
 from catalog.folder import FolderStore
@@ -263,6 +265,54 @@ def test_another_season_serves_where_the_own_has_nothing(api: Api, tmp_path: Pat
     with running(api):
         reference = find(api, tmp_path / "cache")
     assert [piece.name for piece in reference.pieces] == ["winter"]
+
+
+def test_a_scene_over_the_antimeridian_gets_images_of_both_sides(tmp_path: Path) -> None:
+    folder = tmp_path / "served"
+    folder.mkdir()
+    api = Api(folder)
+    for name, epsg, west in (("west", 32660, 179.9), ("east", 32601, -180.0)):
+        x, y = Transformer.from_crs(4326, epsg, always_xy=True).transform(west, 10.05)
+        with rasterio.open(
+            folder / f"{name}.tif", "w", driver="GTiff", count=1, height=600, width=600,
+            dtype="uint16", crs=f"EPSG:{epsg}", transform=Affine(20, 0, x, 0, -20, y),
+        ) as raster:  # fmt: skip
+            raster.write(np.full((1, 600, 600), 500, np.uint16))
+        made = item(name, "2023-06-20T10:56:19Z", 3.0, red=asset(f"../{name}.tif", "red"))
+        ends = (west, 9.95), (west + 0.1, 10.05)
+        made["geometry"] = mapping(box(*ends[0], *ends[1]))
+        api.items.append(made)
+    for number, bounds in enumerate(
+        ((-180.05, 9.96, -179.95, 10.04), (179.95, 9.96, 180.05, 10.04))
+    ):
+        with running(api):
+            search = Search(api.address, "sentinel-2-l2a", bounds, SCENE, "red")
+            found = search_stac(search, Cache(tmp_path / str(number)))
+        assert {piece.name for piece in found.pieces} == {"east", "west"}
+        asked = parse_qs(urlsplit(next(a for a in api.asked if "/search" in a)).query)
+        assert asked["bbox"] == ["179.95000,9.96000,-179.95000,10.04000"]
+        api.asked.clear()
+
+
+def test_an_answer_that_is_kept_does_not_reach_into_the_future(api: Api, tmp_path: Path) -> None:
+    lately = datetime.now(UTC) - timedelta(days=2)
+    api.items.clear()
+    with running(api):
+        search = Search(api.address, "sentinel-2-l2a", BOUNDS, lately, "red")
+        with pytest.raises(ReferenceImageError, match="no image"):
+            search_stac(search, Cache(tmp_path))
+    asked = [parse_qs(urlsplit(each).query)["datetime"][0] for each in api.asked]
+    assert max(each.split("/")[1] for each in asked) <= f"{datetime.now(UTC):%Y-%m-%dT23:59:59Z}"
+
+
+def test_what_another_process_removes_from_the_cache_is_no_error(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ghost, real, there = tmp_path / "ghost.tif", Path.iterdir, Path.is_file
+    monkeypatch.setattr(Path, "iterdir", lambda folder: [*real(folder), ghost])
+    monkeypatch.setattr(Path, "is_file", lambda path: path == ghost or there(path))
+    with running(api):
+        assert [piece.name for piece in find(api, tmp_path).pieces] == ["good"]
 
 
 def test_the_cache_keeps_to_its_size(api: Api, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from processing.geometry.dem import HeightModel, extent, extent_text
 from processing.geometry.lattice import Lattice
 from processing.geometry.rpc import Floats, Rpc, near_longitude
 
-LOWEST_M: Final = -500.0
-HIGHEST_M: Final = 9000.0
+_LOWEST_M: Final = -500.0
+_HIGHEST_M: Final = 9000.0
 """Between these heights above the ellipsoid lies all ground."""
 _SIDE_POINTS: Final = 17
 _OUTLINE_DEM_M: Final = 500.0
@@ -161,6 +161,28 @@ def cells_inside(part: Part, seen: Sequence[tuple[Floats, Floats]]) -> NDArray[n
     return inside
 
 
+def reach(parts: Sequence[Part]) -> tuple[Floats, Floats]:
+    """Return longitudes and latitudes around all that images see at any height of their RPCs.
+
+    Where the corners meet the lowest and the highest ground, degrees in one turn of longitude.
+    """
+    lon, lat = (np.concatenate(at) for at in zip(*map(_corners, parts), strict=True))
+    return near_longitude(lon, float(lon[0])), lat
+
+
+def _corners(part: Part) -> tuple[Floats, Floats]:
+    """Return where the corners of an image meet the lowest and the highest ground."""
+    row = np.tile([-0.5, -0.5, part.height - 0.5, part.height - 0.5], 2)
+    col = np.tile([-0.5, part.width - 0.5], 4)
+    return part.rpc.ground(row, col, np.repeat(_height_limits(part.rpc), 4))
+
+
+def _height_limits(rpc: Rpc) -> tuple[float, float]:
+    """Return the lowest and the highest ground for which an RPC is made, metres."""
+    low, high = rpc.height_offset - rpc.height_scale, rpc.height_offset + rpc.height_scale
+    return max(low, _LOWEST_M), min(high, _HIGHEST_M)
+
+
 def _outline(part: Part) -> tuple[Floats, Floats]:
     """Return rows and columns along the outer edges of the image's pixels, once around."""
     share = np.linspace(0.0, 1.0, _SIDE_POINTS)[:-1]
@@ -196,12 +218,7 @@ def _box_of_outline(part: Part, target: Grid) -> Window | None:
     Beyond it the rational polynomials are not to be trusted.
     """
     row, col = _outline(part)
-    rpc = part.rpc
-    low, high = rpc.height_offset - rpc.height_scale, rpc.height_offset + rpc.height_scale
-    on_grid = [
-        target.rowcol(*rpc.ground(row, col, h))
-        for h in (max(low, LOWEST_M), min(high, HIGHEST_M))
-    ]  # fmt: skip
+    on_grid = [target.rowcol(*part.rpc.ground(row, col, h)) for h in _height_limits(part.rpc)]
     box: list[tuple[int, int]] = []
     for axis, size in enumerate(target.shape):
         places = np.concatenate([at[axis] for at in on_grid])

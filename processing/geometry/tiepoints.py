@@ -16,11 +16,11 @@ from scipy import ndimage
 from catalog.grid import Grid
 from catalog.product import RESOLUTION_M
 from processing.geometry.dem import HeightModel
-from processing.geometry.footprint import HIGHEST_M, LOWEST_M, Part
+from processing.geometry.footprint import Part, reach
 from processing.geometry.kernels import draw, interleave
 from processing.geometry.ortho import grid_around
 from processing.geometry.refine import Demand, Frame
-from processing.geometry.rpc import IDENTITY, Floats, Rpc, near_longitude
+from processing.geometry.rpc import IDENTITY, Floats, Rpc
 
 Chips = NDArray[np.float32]
 Index = NDArray[np.intp]
@@ -120,19 +120,9 @@ class Sites:
 
 def terrain_below(parts: Sequence[BandPart], heights: HeightModel, resolution_m: float) -> Terrain:
     """Return heights below all that the images can see at any height of their RPC's range."""
-    lon, lat = (np.concatenate(v) for v in zip(*map(_reach, parts), strict=True))
-    ring = np.stack([near_longitude(lon, float(lon[0])), lat], 1)
-    grid = grid_around([(float(x), float(y)) for x, y in ring], resolution_m)
+    ring = [(float(lon), float(lat)) for lon, lat in zip(*reach(parts), strict=True)]
+    grid = grid_around(ring, resolution_m)
     return Terrain(grid, heights.on(grid))
-
-
-def _reach(part: BandPart) -> tuple[Floats, Floats]:
-    """Return where the corners of an image meet the lowest and the highest ground."""
-    rpc = part.rpc
-    low, high = rpc.height_offset - rpc.height_scale, rpc.height_offset + rpc.height_scale
-    height = np.repeat([max(low, LOWEST_M), min(high, HIGHEST_M)], 4)
-    row = np.tile([-0.5, -0.5, part.height - 0.5, part.height - 0.5], 2)
-    return rpc.ground(row, np.tile([-0.5, part.width - 0.5], 4), height)
 
 
 def common_frame(parts: Sequence[BandPart]) -> Frame:

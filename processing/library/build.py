@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from catalog.store import Store, StoredItem
-from catalog.versions import versions
+from catalog.versions import current
 from processing.library.files import read_tile, tile_path, tile_paths, write_tile
 from processing.library.observed import observe
 from processing.library.tile import SurfaceTile, empty_tile
@@ -52,7 +52,7 @@ def update_library(
         The archive is no folder, or an item in it cannot be read.
     """
     by_tile: dict[tuple[str, str], list[StoredItem]] = {}
-    for stored in _current(store):
+    for stored in current(store.items()):
         identity = stored.id
         if camera_name in (None, identity.camera) and tile_name in (None, identity.tile):
             by_tile.setdefault((identity.camera, identity.tile), []).append(stored)
@@ -68,11 +68,6 @@ def update_library(
         if after is not before:
             written.append(write_tile(folder, after))
     return written
-
-
-def _current(store: Store) -> Iterator[StoredItem]:
-    """Return the products that no later version has replaced."""
-    return (version.stored for version in versions(store.items()) if version.is_current)
 
 
 def _tile(folder: Path, camera_name: str, name: str, anew: bool) -> SurfaceTile:

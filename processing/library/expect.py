@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from catalog.grid import Grid, Tile
 from catalog.store import Store, StoredItem
+from catalog.versions import current
 from processing.atmosphere.surface import Expectation
 from processing.geometry.angles import AngleField
 from processing.geometry.field import GroundField
@@ -121,15 +122,9 @@ def _near(
     store: Store, camera_name: str, tile: Tile, time: datetime, days: int
 ) -> Iterator[StoredItem]:
     """Yield the current products of a camera near a date, without that of the scene itself."""
-    for stored in store.items_on(tile.name):
+    for stored in current(store.items_on(tile.name)):
         itself = abs((stored.id.time - time).total_seconds()) < 1.0
-        current = not stored.item["properties"].get("deprecated", False)
-        if (
-            stored.id.camera == camera_name
-            and current
-            and not itself
-            and _gap(stored, time) <= days
-        ):
+        if stored.id.camera == camera_name and not itself and _gap(stored, time) <= days:
             yield stored
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.errors import RasterioError
 
+from catalog.errors import StoreError
 from catalog.product import ANGLE_SCALE, FILL, REFLECTANCE_SCALE, TERRAIN_FACTOR, MaskClass
 from catalog.store import Store, StoredItem
 from processing.geometry.angles import Angles
@@ -37,7 +39,7 @@ def observe(store: Store, stored: StoredItem) -> Observed:
 
     Raises
     ------
-    rasterio.errors.RasterioError
+    StoreError
         An asset cannot be read.
     """
     grid = cell_grid(stored.id.tile)
@@ -64,9 +66,15 @@ def observe(store: Store, stored: StoredItem) -> Observed:
 
 def _read(store: Store, stored: StoredItem, key: str) -> NDArray[np.unsignedinteger]:
     href = str(stored.item["assets"][key]["href"]).removeprefix("./")
-    with rasterio.open(store.raster_path(f"{stored.relative}/{href}")) as raster:
-        rows, cols = (-(-n // _STEP) for n in raster.shape)
-        return np.asarray(raster.read(out_shape=(raster.count, rows, cols)))
+    try:
+        with rasterio.open(store.raster_path(f"{stored.relative}/{href}")) as raster:
+            rows, cols = (-(-n // _STEP) for n in raster.shape)
+            return np.asarray(raster.read(out_shape=(raster.count, rows, cols)))
+    except RasterioError as error:
+        raise StoreError(
+            f"{stored.relative}/{href}: cannot be read: {error}; `gfard check --catalogue "
+            "--repair` hides products whose files are broken"
+        ) from error
 
 
 def _blocks(

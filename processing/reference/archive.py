@@ -9,6 +9,7 @@ from catalog.errors import ReferenceImageError
 from catalog.grid import Tile
 from catalog.product import MaskClass
 from catalog.store import Store, StoredItem
+from catalog.versions import current
 from processing.reference.image import (
     Bounds,
     Piece,
@@ -76,7 +77,7 @@ def open_archive(
 
 def _candidates(store: Store, tile: Tile, time: datetime, band: str) -> Iterator[_Candidate]:
     """Yield the products of a tile that could serve."""
-    for stored in store.items_on(tile.name):
+    for stored in current(store.items_on(tile.name)):
         properties = stored.item["properties"]
         cloud = properties["eo:cloud_cover"] + properties["gfard:cloud_shadow_cover"]
         nominal = properties["product:quality_status"] == "nominal"

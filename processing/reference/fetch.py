@@ -149,7 +149,7 @@ class Cache:
 
     def _prune(self) -> None:
         """Remove what was not used for longest while the folder is too large."""
-        files = [(file, file.stat()) for file in self._folder.iterdir() if file.is_file()]
+        files = [pair for file in self._folder.iterdir() if (pair := _with_stat(file))]
         total = sum(stat.st_size for _, stat in files)
         for file, stat in sorted(files, key=lambda pair: pair[1].st_mtime):
             if total <= self._limit:
@@ -157,6 +157,14 @@ class Cache:
             if file not in self._used and not file.name.startswith("."):
                 file.unlink(missing_ok=True)
                 total -= stat.st_size
+
+
+def _with_stat(file: Path) -> tuple[Path, os.stat_result] | None:
+    """Return a file with its size and times; None where another process has just removed it."""
+    try:
+        return file, file.stat()
+    except FileNotFoundError:
+        return None
 
 
 def gdal_path(href: str) -> str:

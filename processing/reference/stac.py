@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 import httpx
+from shapely.affinity import translate
 from shapely.errors import ShapelyError
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
@@ -163,12 +164,14 @@ def _intervals(time: datetime) -> Iterator[tuple[int, str]]:
         middle = time.replace(year=year, day=min(time.day, 28))
         first, last = (middle + timedelta(days=way * days) for way in (-1, 1))
         if first < today:
-            yield days, f"{first:%Y-%m-%dT00:00:00Z}/{last:%Y-%m-%dT23:59:59Z}"
+            # Up to today: an answer that is kept must not lack what is taken later.
+            yield days, f"{first:%Y-%m-%dT00:00:00Z}/{min(last, today):%Y-%m-%dT23:59:59Z}"
 
 
 def _items(search: Search, interval: str) -> list[dict[str, Any]]:
     """Return what an API answers on all its pages, cut to what is used of it."""
     west, south, east, north = search.bounds
+    west = west + 360.0 if west < -180.0 else west
     east = east - 360.0 if east > 180.0 else east
     address = f"{search.api.rstrip('/')}/search"
     query: dict[str, str] | None = {
@@ -238,7 +241,7 @@ def _candidate(item: Mapping[str, Any], band: str, search: Search) -> _Found | N
     if asset is None or item["geometry"] is None or cloud > _CLOUD_PERCENT:
         return None
     try:
-        outline = shape(item["geometry"])
+        outline = _beside(shape(item["geometry"]), (search.bounds[0] + search.bounds[2]) / 2)
         date = datetime.fromisoformat(item["datetime"])
     except (ShapelyError, ValueError, TypeError, KeyError, AttributeError):
         return None
@@ -252,6 +255,14 @@ def _candidate(item: Mapping[str, Any], band: str, search: Search) -> _Found | N
         asset["bands"].index(band) + 1,
         screen,
     )
+
+
+def _beside(outline: BaseGeometry, longitude: float) -> BaseGeometry:
+    """Return an outline with its parts in the turn around a longitude, as RFC 7946 cuts them."""
+    parts = getattr(outline, "geoms", (outline,))
+    turns = (360.0 * round((longitude - part.centroid.x) / 360.0) for part in parts)
+    moved = (translate(part, turn) for part, turn in zip(parts, turns, strict=True))
+    return unary_union(list(moved))
 
 
 def _asset_with(assets: Mapping[str, Mapping[str, Any]], band: str) -> Mapping[str, Any] | None:
