@@ -114,6 +114,12 @@ def _sample_bilinear(
                 bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
                 fy, fx = y - top, x - left
                 for k in range(layers):
+                    mean = (1.0 - fy) * (
+                        (1.0 - fx) * values[k, top, left] + fx * values[k, top, right]
+                    ) + fy * ((1.0 - fx) * values[k, bottom, left] + fx * values[k, bottom, right])
+                    if not np.isnan(mean):
+                        out[k, r, c] = mean
+                        continue
                     total, weights = 0.0, 0.0
                     for row, wy in ((top, 1.0 - fy), (bottom, fy)):
                         for col, wx in ((left, 1.0 - fx), (right, fx)):

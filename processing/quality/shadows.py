@@ -210,5 +210,8 @@ def _mostly(water: NDArray[np.bool_], matched: NDArray[np.bool_]) -> NDArray[np.
 
 def grown(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
     """Return a mask with the pixels up to ``pixels`` away along rows and columns."""
-    square = ndimage.maximum_filter(mask.view(np.uint8), 2 * pixels + 1)
-    return np.asarray(square, np.bool_)
+    import cv2
+
+    side = 2 * pixels + 1
+    near = cv2.dilate(mask.view(np.uint8), np.ones((side, side), np.uint8))
+    return near.view(np.bool_)

@@ -16,8 +16,8 @@ from processing.quality import rules, snow
 from processing.quality.edges import sharpened, widened
 from processing.quality.mask import Context, SceneQuality, compose
 
-STRIP_ROWS = 512
-"""Rows of a tile classified at once, which bounds the memory."""
+STRIP_ROWS = 128
+"""Rows of a tile classified at once: what is worked on stays in the caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,15 @@ def strips(quality: SceneQuality, toa: NDArray[np.uint16], grid: Grid) -> Iterat
             toa[0, rows] != 0,
             widened(cloud, edges.cloud_buffer)[inner],
             widened(shadow, edges.shadow_buffer)[inner],
-            snow.white(image) & (known & Context.CAN_SNOW != 0),
+            _snow(image, known & Context.CAN_SNOW != 0),
             rules.is_water(image, known & Context.FLAT != 0),
             known,
         )
+
+
+def _snow(image: NDArray[np.float32], possible: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what is white where snow is possible; in summer nothing is looked at."""
+    return snow.white(image) & possible if possible.any() else possible
 
 
 def tile_mask(quality: SceneQuality, toa: NDArray[np.uint16], grid: Grid) -> NDArray[np.uint8]:
