@@ -29,7 +29,7 @@ A message names the file, the value seen, the value wanted and what to do.
 import os
 
 
-def refusal(error: OSError) -> str:
+def system_refusal(error: OSError) -> str:
     """Say in a line what the system refused, and where."""
     place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
     return f"{place}{error.strerror or error}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.errors import GfardError, StoreError, refusal
+from catalog.errors import GfardError, StoreError, system_refusal
 from infra import (
     cli_check,
     cli_database,
@@ -257,7 +257,7 @@ def main() -> None:
         reason = str(error)
     except OSError as error:
         logging.getLogger(__name__).info("refused by the system", exc_info=True)
-        reason = f"{refusal(error)}; -v shows where"
+        reason = f"{system_refusal(error)}; -v shows where"
     else:
         return
     say(reason, label="[red]error[/]: ")

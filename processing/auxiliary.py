@@ -24,6 +24,7 @@ from catalog.errors import AtmosphereError
 from processing.atmosphere.gas import GasColumns
 from processing.atmosphere.lut import surface_pressure_hpa
 from processing.atmosphere.prior import HIGHEST_AOD, AodPrior
+from processing.rasters import lies_on_earth
 
 if TYPE_CHECKING:
     import xarray
@@ -322,6 +323,8 @@ def _read_raster(path: Path, bounds: Bounds) -> Iterator[Reading]:
         raise AtmosphereError(f"{path}: no date in its name; one like 20170126T210000Z wanted")
     try:
         with rasterio.open(path) as raster:
+            if not lies_on_earth(raster):
+                raise AtmosphereError(f"{path}: a raster with a geographic or projected CRS wanted")
             window = _window(raster, bounds, path)
             for index, name in enumerate(raster.descriptions, start=1):
                 if name in _NAMES:

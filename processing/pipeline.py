@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from catalog.errors import DemError, GfardError, refusal
+from catalog.errors import DemError, GfardError, system_refusal
 from catalog.facts import describe_file
 from catalog.grid import Tile, tiles_touching
 from catalog.item import build_item
@@ -110,7 +110,7 @@ def produce(
         return _failed(path, error, str(error), clock)
     except OSError as error:
         _LOG.info("refused by the system", exc_info=True)
-        return _failed(path, error, refusal(error), clock)
+        return _failed(path, error, system_refusal(error), clock)
 
 
 def _failed(path: Path, error: Exception, detail: str, clock: Stopwatch) -> SceneResult:
@@ -182,7 +182,7 @@ def _make_tiles(job: _Job, seen: Observation, looked: SceneLook) -> SceneResult:
             items=tuple(items),
             figures={**_figures(seen, looked), "peak_memory_gb": clock.peak_memory_gb()},
             timings=clock.timings(),
-            warnings=(*seen.warnings, *_hide(job, empty, least)),
+            warnings=(*seen.warnings, *seen.placement.warnings, *_hide(job, empty, least)),
         ),
         seen,
     )

@@ -72,6 +72,11 @@ class Placement:
         )
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to tell whoever gave a reference that vouches for nothing."""
+        return () if self.doubt in (None, UNPLACED.doubt) else (str(self.doubt),)
+
+    @property
     def figures(self) -> dict[str, float]:
         """What was measured, pixels of 16 m; empty where nothing was."""
         if self.registration is None:

@@ -201,6 +201,10 @@ def test_files_of_elsewhere_are_errors(tmp_path: Path) -> None:
         raster.descriptions = ["aod550"]
     with pytest.raises(AtmosphereError, match="covers west, south, east, north 100"):
         read_auxiliary(raster_path, TIME, BOUNDS)
+    with rasterio.open(raster_path, "r+") as raster:
+        raster.crs = 'LOCAL_CS["site",UNIT["metre",1]]'
+    with pytest.raises(AtmosphereError, match="a geographic or projected CRS wanted"):
+        read_auxiliary(raster_path, TIME, BOUNDS)
 
 
 def test_what_is_no_analysis_is_an_error(tmp_path: Path) -> None:

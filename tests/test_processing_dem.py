@@ -170,6 +170,23 @@ def test_voids_are_filled_from_around(tmp_path: Path):
     np.testing.assert_allclose(open_dem(path, BOUNDS).heights(lon, lat), 700.0, atol=1e-3)
 
 
+def test_the_middle_of_a_large_void_takes_the_nearest_heights(tmp_path: Path):
+    values = np.full((400, 400), 4200.0)
+    values[40:360, 40:360] = -32768.0
+    transform = Affine(0.001, 0.0, 2.05, 0.0, -0.001, 44.55)
+    path = write_raster(tmp_path / "v.tif", values, transform, "EPSG:4979", nodata=-32768.0)
+    lon, lat = np.meshgrid(np.linspace(2.06, 2.44, 40), np.linspace(44.25, 44.45, 40))
+    np.testing.assert_allclose(open_dem(path, BOUNDS).heights(lon, lat), 4200.0, atol=1e-3)
+
+
+def test_heights_of_a_local_system_are_refused(tmp_path: Path):
+    transform = Affine(0.001, 0.0, 2.05, 0.0, -0.001, 44.55)
+    local = 'LOCAL_CS["site",UNIT["metre",1]]'
+    path = write_raster(tmp_path / "v.tif", np.ones((400, 400)), transform, local)
+    with pytest.raises(DemError, match="without a geographic or projected CRS"):
+        open_dem(path, BOUNDS)
+
+
 def test_folder_is_one_mosaic(tmp_path: Path):
     whole = open_dem(write_dem(tmp_path / "whole.tif", BOUNDS), BOUNDS)
     west, south, east, north = BOUNDS

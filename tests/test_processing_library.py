@@ -200,6 +200,14 @@ def test_modis_kernels_become_a_library(tmp_path: Path) -> None:
     assert "MCD43A1_export.tif" in surface.source
 
 
+def test_kernels_that_lie_nowhere_are_an_error(tmp_path: Path) -> None:
+    path = kernel_rasters(tmp_path)
+    with rasterio.open(path, "r+") as raster:
+        raster.crs = 'LOCAL_CS["site",UNIT["metre",1]]'
+    with pytest.raises(AtmosphereError, match="in a geographic or projected CRS wanted"):
+        library_of_kernels([path], CAMERA, TILE)
+
+
 def test_kernels_that_cannot_serve_are_errors(tmp_path: Path) -> None:
     with pytest.raises(AtmosphereError, match="no kernel weights on tile 31TCL"):
         library_of_kernels([kernel_rasters(tmp_path, 5_000_000.0)], CAMERA, TILE)

@@ -333,6 +333,7 @@ def test_too_few_points_reject_the_scene_unless_that_is_allowed(
     properties = stored.item["properties"]
     assert properties["product:quality_status"] == "degraded"
     assert "the reference sr.tif (red)" in properties["gfard:quality_reason"]
+    assert lax.warnings == (properties["gfard:quality_reason"],)
     assert "accuracy:geometric_rmse" not in properties
     assert "geometry" not in stored.item["assets"]
     assert properties["gfard:geometric_correction"] == []
@@ -350,6 +351,7 @@ def test_a_reference_that_does_not_serve_fails_the_scene_unless_that_is_allowed(
     (stored,) = FolderStore(tmp_path / "lax").items()
     reason = stored.item["properties"]["gfard:quality_reason"]
     assert reason == "geometric accuracy not measured: no reference image serves"
+    assert lax.warnings == (reason,)
 
 
 def test_without_heights_the_item_warns(cloudy: Simulated, tmp_path: Path) -> None:

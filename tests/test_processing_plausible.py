@@ -22,7 +22,7 @@ def part() -> ArrayPart:
     return ArrayPart(np.ones((1, 300, 300), np.uint16), Rpc(**fit_rpc(CAMERA)))
 
 
-def _file(path: Path, values: np.ndarray, west: float = 2.0, **extra: float) -> Path:
+def _file(path: Path, values: np.ndarray, west: float = 2.0, **extra: float | None) -> Path:
     path.parent.mkdir(exist_ok=True)
     with rasterio.open(
         path, "w", driver="GTiff", width=values.shape[1], height=values.shape[0], count=1,
@@ -76,3 +76,12 @@ def test_voids_are_said(part: ArrayPart, tmp_path: Path) -> None:
     values[200:220] = -32768.0
     (note,) = height_notes([part], _open(_file(tmp_path / "void.tif", values, nodata=-32768.0)))
     assert "voids" in note
+
+
+@pytest.mark.parametrize(("value", "nodata"), [(-32768.0, -32768.0), (np.nan, None)])
+def test_voids_alone_are_refused(
+    part: ArrayPart, tmp_path: Path, value: float, nodata: float | None
+) -> None:
+    values = np.full((400, 500), value)
+    with pytest.raises(DemError, match="nothing but voids in the scene"):
+        height_notes([part], _open(_file(tmp_path / "void.tif", values, nodata=nodata)))

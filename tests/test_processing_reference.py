@@ -207,6 +207,9 @@ def test_what_cannot_serve_is_said(tmp_path: Path) -> None:
     assert "c.tif: the reference image has pixels of 250 m; at most 64 m wanted" in said(coarse)
     plain = write(tmp_path / "p.tif", "EPSG:32631", 16.0, names=("one", "two"))
     assert "no band called 'red'" in said(plain)
+    with rasterio.open(plain, "r+") as raster:
+        raster.crs = 'LOCAL_CS["site",UNIT["metre",1]]'
+    assert "no geographic or projected CRS" in said(plain)
 
 
 def _archive(folder: Path) -> FolderStore:

@@ -87,3 +87,13 @@ def test_a_prior_that_is_no_raster_is_named(tmp_path: Path) -> None:
     path.write_text("no snow")
     with pytest.raises(MaskError, match=r"snow\.txt: not readable as a snow prior"):
         snow.chance_by_prior(path, Grid(32631, 300000.0, 5000000.0, 32.0, 4, 4))
+
+
+@pytest.mark.parametrize("crs", [None, 'LOCAL_CS["site",UNIT["metre",1]]'])
+def test_a_prior_that_lies_nowhere_is_named(prior: Path, crs: str | None) -> None:
+    with rasterio.open(prior) as raster:
+        profile, percent = raster.profile, raster.read()
+    with rasterio.open(prior, "w", **profile | {"crs": crs}) as raster:
+        raster.write(percent)
+    with pytest.raises(MaskError, match=r"snow\.tif: .* CRS wanted"):
+        snow.chance_by_prior(prior, Grid(32631, 300000.0, 5000000.0, 32.0, 4, 4))

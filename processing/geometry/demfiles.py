@@ -18,9 +18,11 @@ from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 from rasterio.windows import from_bounds
+from scipy.ndimage import distance_transform_edt
 
 from catalog.errors import DemError
 from processing.geometry.geoid import Datum
+from processing.rasters import lies_on_earth
 
 Floats = NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
@@ -57,8 +59,10 @@ class DemFile:
         """
         try:
             with rasterio.open(path) as raster:
-                if raster.crs is None:
-                    raise DemError(f"{path}: heights without a CRS; one with a CRS is wanted")
+                if not lies_on_earth(raster):
+                    raise DemError(
+                        f"{path}: heights without a geographic or projected CRS; one is wanted"
+                    )
                 bounds = transform_bounds(raster.crs, "OGC:CRS84", *raster.bounds)
                 shape, crs = raster.shape, CRS.from_user_input(raster.crs)
         except RasterioIOError as error:
@@ -84,9 +88,9 @@ class DemFile:
         )
 
     def voids(self, bounds: Bounds) -> tuple[float, float]:
-        """Return the area marked void and the whole area, square degrees, inside ``bounds``.
+        """Return the area of voids and the whole area, square degrees, inside ``bounds``.
 
-        At most 512 pixels along each side are looked at.
+        Void is what is marked so, or not finite; at most 512 pixels along each side are looked at.
         """
         turn = self.turn_to(bounds)
         west, south, east, north = self.bounds
@@ -103,9 +107,10 @@ class DemFile:
             rows, cols = (
                 min(_VOID_SAMPLES, max(1, round(size))) for size in (window.height, window.width)
             )
-            mask = raster.read_masks(1, window=window, out_shape=(rows, cols))
+            values = raster.read(1, window=window, out_shape=(rows, cols), masked=True)
+        void = np.ma.getmaskarray(values) | ~np.isfinite(values.data)
         area = (edges[2] - edges[0]) * (edges[3] - edges[1])
-        return area * float((mask == 0).mean()), area
+        return area * float(void.mean()), area
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +176,8 @@ def frame_over(
 def mosaic(files: Sequence[DemFile], frame: Frame) -> NDArray[np.float32]:
     """Read the heights of a frame.
 
-    Earlier files win; voids are filled from around them, and what no file covers is sea level.
+    Earlier files win; voids are filled from around them, and what no file covers is sea level, as
+    is a frame of voids alone.
 
     Returns
     -------
@@ -192,10 +198,19 @@ def mosaic(files: Sequence[DemFile], frame: Frame) -> NDArray[np.float32]:
             sea[_within(file, frame)] = False
     values[sea & np.isnan(values)] = 0.0
     void = np.isnan(values)
-    if void.any():
-        values[void] = 0.0
-        values = fillnodata(values, (~void).astype(np.uint8), _VOID_SEARCH_PX)
-    return values
+    return _filled(values, void) if void.any() else values
+
+
+def _filled(values: NDArray[np.float32], void: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return heights without voids: interpolated, in the middle of large ones the nearest."""
+    if void.all():
+        return np.zeros_like(values)
+    filled: NDArray[np.float32] = fillnodata(values, (~void).astype(np.uint8), _VOID_SEARCH_PX)
+    far = np.isnan(filled)
+    if far.any():
+        row, col = distance_transform_edt(far, return_distances=False, return_indices=True)
+        filled = filled[row, col]
+    return filled
 
 
 def _within(file: DemFile, frame: Frame) -> tuple[slice, slice]:

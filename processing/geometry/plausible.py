@@ -33,7 +33,8 @@ def height_notes(parts: Sequence[Part], heights: HeightModel) -> tuple[str, ...]
     Raises
     ------
     DemError
-        Heights no ground on Earth has: another unit, another band, or an unmarked void.
+        Heights no ground on Earth has (another unit, another band, or an unmarked void), or voids
+        alone.
     """
     if heights.flat:
         return ("no heights were given: the ellipsoid was used, relief is not corrected",)
@@ -51,6 +52,10 @@ def height_notes(parts: Sequence[Part], heights: HeightModel) -> tuple[str, ...]
             f"no file of heights covers {100 * uncovered:.1f} % of the scene: sea level was used"
         )
     void = heights.void_share(extent(lon, lat))
+    if void == 1.0:
+        raise DemError(
+            f"{heights.source}: nothing but voids in the scene; give heights of that place, or none"
+        )
     if void > _WORTH_SAYING:
         notes.append(
             f"{100 * void:.1f} % of the heights are voids: they were filled from around them"

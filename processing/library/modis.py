@@ -25,6 +25,7 @@ from rasterio.vrt import WarpedVRT
 from catalog.errors import AtmosphereError
 from catalog.grid import Grid
 from processing.library.tile import KERNELS, PAIRS, SurfaceTile, cell_grid, empty_tile
+from processing.rasters import lies_on_earth
 from processing.sensors import camera
 
 CENTRES_NM = {3: 469.0, 4: 555.0, 1: 645.0, 2: 858.5}
@@ -87,6 +88,10 @@ def _find(sources: Sequence[Path]) -> dict[tuple[int, str], _Place]:
         try:
             with rasterio.open(path) as raster:
                 descriptions, count = raster.descriptions, raster.count
+                if not lies_on_earth(raster):
+                    raise AtmosphereError(
+                        f"{path}: kernel weights in a geographic or projected CRS wanted"
+                    )
         except RasterioError as error:
             raise AtmosphereError(f"{path}: not readable as a raster: {error}") from error
         named = [_LAYER.search(text or "") for text in descriptions]

@@ -13,13 +13,14 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioIOError
+from rasterio.errors import RasterioError
 from rasterio.transform import from_origin
 from rasterio.vrt import WarpedVRT
 
 from catalog.errors import MaskError
 from catalog.grid import Grid
 from processing.quality.rules import ndvi
+from processing.rasters import lies_on_earth
 
 POSSIBLE = 0.05
 """Chance of snow on the ground below which white is not taken for snow."""
@@ -86,7 +87,7 @@ def chance_by_prior(path: Path, grid: Grid) -> NDArray[np.float32]:
     Raises
     ------
     MaskError
-        Not readable as a raster.
+        Not readable as a raster, or it does not say where it lies.
     """
     frame = {
         "crs": f"EPSG:{grid.epsg}",
@@ -95,14 +96,14 @@ def chance_by_prior(path: Path, grid: Grid) -> NDArray[np.float32]:
         "height": grid.rows,
     }
     try:
-        with (
-            rasterio.open(path) as raster,
-            WarpedVRT(
+        with rasterio.open(path) as raster:
+            if not lies_on_earth(raster):
+                raise MaskError(f"{path}: a snow prior with a geographic or projected CRS wanted")
+            with WarpedVRT(
                 raster, nodata=np.nan, resampling=Resampling.nearest, dtype="float32", **frame
-            ) as warped,
-        ):
-            percent = warped.read(1)
-    except RasterioIOError as error:
+            ) as warped:
+                percent = warped.read(1)
+    except RasterioError as error:
         raise MaskError(f"{path}: not readable as a snow prior: {error}") from error
     known = (percent >= 0) & (percent <= 100)
     return np.where(known, percent / np.float32(100), np.float32(np.nan))

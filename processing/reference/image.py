@@ -15,6 +15,7 @@ from rasterio.warp import calculate_default_transform, transform_bounds
 
 from catalog.errors import ReferenceImageError
 from catalog.grid import Grid
+from processing.rasters import lies_on_earth
 
 Bounds = tuple[float, float, float, float]
 """West, south, east, north in degrees; east may exceed 180."""
@@ -164,10 +165,11 @@ def opened(path: str, name: str) -> Any:
         raise ReferenceImageError(
             f"{name}: the reference image cannot be read: {error}; wanted a raster with a CRS"
         ) from error
-    if raster.crs is None:
+    if not lies_on_earth(raster):
         raster.close()
         raise ReferenceImageError(
-            f"{name}: the reference image has no CRS; give one that says where it lies"
+            f"{name}: the reference image has no geographic or projected CRS; give one that says "
+            "where it lies"
         )
     return raster
 
