@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from catalog.web import counters
 from infra.roles import Dsns
@@ -284,6 +284,43 @@ def test_a_scheme_is_chosen_and_remembered(visit: Visits) -> None:
         page.reload()
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
         shown(page, "home-dark")
+        # A browser that may keep nothing shows the page all the same.
+        page.add_init_script(
+            "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no') }})"
+        )
+        page.reload()
+        expect(page.locator(".dataset-card")).to_have_count(2)
+        button.click()
+        expect(button).to_have_attribute("title", "Colours: Light")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == light
+
+
+def test_a_catalogue_that_is_away_is_not_called_empty_and_an_empty_one_says_so(
+    visit: Visits,
+) -> None:
+    bodies = {"away": "{", "empty": '{"collections": [], "features": [], "links": []}'}
+    body = "away"
+
+    def answer(route: Route) -> None:
+        route.fulfill(status=200, content_type="application/json", body=bodies[body])
+
+    with visit("datasets/%") as page:
+        expect(page.get_by_role("alert")).to_have_text("This data set does not exist.")
+        page.route("**/stac/**", answer)
+        page.goto(f"{visit.site}/#/")
+        page.reload()
+        expect(page.locator(".latest")).to_have_text("The server cannot be reached.")
+        expect(page.locator(".cards")).to_have_text("The server cannot be reached.")
+        body = "empty"
+        for place, where in (
+            ("", ".latest"),
+            ("", ".cards"),
+            ("datasets", "main"),
+            ("search", ".results-foot"),
+        ):
+            page.goto(f"{visit.site}/#/{place}")
+            page.reload()
+            expect(page.locator(where)).to_contain_text("No product has been published yet.")
 
 
 @pytest.mark.parametrize(

@@ -107,8 +107,9 @@ def test_filters_narrow_the_list_and_an_empty_answer_offers_the_way_back(visit: 
         expect(count).to_have_text(f"{gf6} products")
         page.get_by_label("Data set").select_option("gf6-wfv-ard")
         expect(count).to_have_text(f"{gf6} products")
-        page.get_by_label("From").fill("2023-05-01")
-        page.get_by_label("To", exact=True).fill("2023-05-05")
+        # The days may be given either way round.
+        page.get_by_label("From").fill("2023-05-05")
+        page.get_by_label("To", exact=True).fill("2023-05-01")
         expect(count).to_have_text("1 product")
         expect(page.locator(".card-sub")).to_have_text([f"GF-6 WFV · {TILE}"])
         page.get_by_label("MGRS tile").fill("01CDL")
@@ -386,6 +387,13 @@ def test_a_failing_catalogue_is_said_and_can_be_asked_again(visit: Visits) -> No
         page.unroute("**/stac/search")
         page.get_by_role("button", name="Try again").click()
         expect(page.locator(".count")).to_contain_text("products")
+        page.route("**/stac", refuse)
+        page.reload()
+        expect(page.locator(".count")).to_contain_text("products")
+        expect(page.locator(".histogram .bar-in")).to_have_count(0)
+        page.unroute("**/stac")
+        page.get_by_label("Nominal only").uncheck()
+        expect(page.locator(".histogram .bar-in").first).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,6 +1,7 @@
 import type { Product } from "./product";
 import { downloads } from "./product";
 import { Store } from "./state";
+import { keep, kept } from "./storage";
 
 /** A chosen product with all that the list of downloads shows of it. */
 export interface Chosen {
@@ -50,7 +51,7 @@ export class Cart {
   }
 
   private keep(chosen: readonly Chosen[]): void {
-    localStorage.setItem(KEY, JSON.stringify(chosen));
+    keep(KEY, JSON.stringify(chosen));
     this.state.set({ chosen });
   }
 }
@@ -62,8 +63,8 @@ function chosen({ collection, id, camera, tile, time, item }: Product): Chosen {
 
 function read(): readonly Chosen[] {
   try {
-    const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-    return Array.isArray(kept) ? (kept as Chosen[]) : [];
+    const found: unknown = JSON.parse(kept(KEY) ?? "[]");
+    return Array.isArray(found) ? (found as Chosen[]) : [];
   } catch {
     return []; // another program's text under our key is no cart
   }

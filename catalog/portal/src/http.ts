@@ -11,13 +11,25 @@ export async function fetchJson<T>(url: string, init?: RequestInit): Promise<T> 
   try {
     response = await fetch(url, init);
   } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new RequestError(t.errors.network, { cause: error });
+    throw told(error);
   }
   if (!response.ok) {
     throw new RequestError(t.errors.status(response.status, await detail(response)));
   }
-  return (await response.json()) as T;
+  try {
+    return (await response.json()) as T;
+  } catch (error) {
+    throw told(error); // what is no JSON comes from a proxy
+  }
+}
+
+function told(error: unknown): unknown {
+  return isAbort(error) ? error : new RequestError(t.errors.network, { cause: error });
+}
+
+/** What an error says to the visitor. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** True for the error that an aborted request ends with. */

@@ -13,7 +13,7 @@ export function readRoute(hash: string): Route {
   const [path = "", query = ""] = split(hash.replace(/^#\/?/, ""), "?");
   const [first = "", name = ""] = split(path, "/");
   const page = first === "" ? "home" : (PAGES.find((one) => one === first) ?? "missing");
-  return { page, name: decodeURIComponent(name), query: new URLSearchParams(query) };
+  return { page, name: decoded(name), query: new URLSearchParams(query) };
 }
 
 /** Address of a page within the portal, for links. */
@@ -26,6 +26,15 @@ export function link(page: Route["page"], name = "", query: URLSearchParams | st
 /** A query with the characters left readable that a hash may hold. */
 export function plain(query: URLSearchParams): string {
   return query.toString().replaceAll("%2F", "/").replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%3B", ";");
+}
+
+/** A name without its escapes; one that is written wrongly is as it stands, and nothing has it. */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
 function split(text: string, at: string): [string, string] {

@@ -1,4 +1,4 @@
-import { isAbort } from "./http";
+import { isAbort, messageOf } from "./http";
 import { readProduct, type Product } from "./product";
 import type { PageRequest, SearchPage, StacClient } from "./stac/client";
 import { conditions, PAGE_SIZE, searchBody } from "./stac/query";
@@ -77,8 +77,7 @@ export class Search {
       });
     } catch (error) {
       if (isAbort(error)) return;
-      const message = error instanceof Error ? error.message : String(error);
-      this.results.set({ status: "error", products: before, next: null, error: message });
+      this.results.set({ status: "error", products: before, next: null, error: messageOf(error) });
     }
   }
 }

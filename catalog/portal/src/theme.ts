@@ -1,3 +1,5 @@
+import { keep, kept } from "./storage";
+
 /** Colour schemes that the page offers; "auto" follows the system. */
 export const THEMES = ["auto", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
@@ -8,8 +10,8 @@ const listeners: (() => void)[] = [];
 
 /** What the visitor chose. */
 export function theme(): Theme {
-  const kept = localStorage.getItem(KEY);
-  return THEMES.find((one) => one === kept) ?? "auto";
+  const chosen = kept(KEY);
+  return THEMES.find((one) => one === chosen) ?? "auto";
 }
 
 /** The scheme that is shown. */
@@ -21,7 +23,7 @@ export function scheme(): "light" | "dark" {
 
 /** Choose a scheme from now on. */
 export function setTheme(chosen: Theme): void {
-  localStorage.setItem(KEY, chosen);
+  keep(KEY, chosen);
   apply();
 }
 

@@ -1,7 +1,7 @@
 import { titleOf, type Catalog } from "../catalog";
 import { field, fill, h, on } from "../dom";
 import { formatCount, formatMonth, formatNumber, monthNames } from "../format";
-import { isAbort } from "../http";
+import { isAbort, messageOf } from "../http";
 import { tilePrefix } from "../permalink";
 import { link, type Route } from "../route";
 import { tileBody } from "../stac/query";
@@ -96,7 +96,7 @@ export class CalendarPage implements Page {
       const items = await this.catalog.client.all(body, MOST, signal);
       this.draw(countLooks(items), tile, collection, items.length === MOST);
     } catch (error) {
-      if (!isAbort(error)) this.status.textContent = error instanceof Error ? error.message : String(error);
+      if (!isAbort(error)) this.status.textContent = messageOf(error);
     }
   }
 

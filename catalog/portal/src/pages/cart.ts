@@ -4,6 +4,7 @@ import { copyButton } from "../copy";
 import { fill, h, icon, on } from "../dom";
 import { COMMANDS, exportCommand, FORMATS, saveExport, TABLES, type ExportRequest, type Format } from "../exports";
 import { formatDate, formatSize } from "../format";
+import { messageOf } from "../http";
 import { decodeFilters } from "../permalink";
 import { DATA_FILES, productName } from "../product";
 import { link, plain, type Route } from "../route";
@@ -179,7 +180,7 @@ export class CartPage implements Page {
       await saveExport(this.catalog.config.stac, this.request());
       this.said.textContent = t.cart.saved;
     } catch (error) {
-      this.said.textContent = `${t.cart.failed} ${error instanceof Error ? error.message : ""}`;
+      this.said.textContent = `${t.cart.failed} ${messageOf(error)}`;
     }
     this.save.disabled = false;
   }

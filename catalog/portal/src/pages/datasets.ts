@@ -3,6 +3,7 @@ import { copyButton } from "../copy";
 import type { AllCounters } from "../counters";
 import { fill, h, icon, outside } from "../dom";
 import { formatCount, formatDate, formatLat, formatLon, formatNumber, formatSize } from "../format";
+import { messageOf } from "../http";
 import { flatBbox, maskClasses, rank, readProduct, type Product } from "../product";
 import { link, type Route } from "../route";
 import type { StacAsset, StacCollection } from "../stac/types";
@@ -55,11 +56,11 @@ export class DatasetsPage implements Page {
     const newest = name ? this.newest(name) : Promise.resolve([]);
     const coverage = name ? this.coverage(name) : Promise.resolve(null);
     const [collections, counters] = await Promise.all([
-      this.catalog.collections().catch((error: unknown) => (error instanceof Error ? error : new Error(String(error)))),
+      this.catalog.collections().catch(messageOf),
       this.catalog.counters().catch(() => null),
     ]);
     if (turn !== this.asked) return; // the visitor has gone on
-    if (collections instanceof Error) return this.fail(collections.message);
+    if (typeof collections === "string") return this.fail(collections);
     const one = collections.find(({ id }) => id === name);
     if (name && !one) return this.fail(t.dataset.missing);
     if (!one) return this.showAll(collections, counters);
@@ -75,8 +76,8 @@ export class DatasetsPage implements Page {
   }
 
   private showAll(collections: readonly StacCollection[], counters: AllCounters | null): void {
-    const cards = collections.map((one) => datasetCard(one, counters));
-    fill(this.body, h("p", { class: "lead" }, t.dataset.intro), h("div", { class: "cards" }, ...cards));
+    const cards = h("div", { class: "cards" }, ...collections.map((one) => datasetCard(one, counters)));
+    fill(this.body, h("p", { class: "lead" }, t.dataset.intro), collections.length > 0 ? cards : h("p", {}, t.home.latestNone));
   }
 
   private showOne(

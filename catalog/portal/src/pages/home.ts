@@ -2,6 +2,7 @@ import { descriptionOf, titleOf, type Catalog } from "../catalog";
 import type { AllCounters, Counters } from "../counters";
 import { fill, h, icon } from "../dom";
 import { formatCount, formatDate, formatPercent, formatSize } from "../format";
+import { messageOf } from "../http";
 import { readProduct, type Product } from "../product";
 import { link } from "../route";
 import type { StacCollection } from "../stac/types";
@@ -52,19 +53,20 @@ export class HomePage implements Page {
   /** Each part comes in as soon as it is known; the cards wait for the counters, which they show. */
   private async load(): Promise<void> {
     const counters = this.catalog.counters().catch(() => null);
-    const collections = this.catalog.collections().catch((): readonly StacCollection[] => []);
+    const collections = this.catalog.collections().catch(messageOf);
     await Promise.all([
       this.showLatest(),
       counters.then((told) => fill(this.counters, ...(told ? counterEntries(told) : [h("p", {}, t.home.countersMissing)]))),
-      Promise.all([collections, counters]).then(([all, told]) => fill(this.datasets, ...all.map((one) => datasetCard(one, told)))),
+      Promise.all([collections, counters]).then(([all, told]) => fill(this.datasets, ...datasetCards(all, told))),
     ]);
   }
 
   private async showLatest(): Promise<void> {
-    const latest = await this.findLatest().catch((): readonly Product[] => []);
-    fill(this.latest, ...latest.map(latestCard));
-    fill(this.showcase, showcase(latest));
-    if (latest.length === 0) fill(this.latest, h("li", { class: "note" }, t.home.latestNone));
+    const latest = await this.findLatest().catch(messageOf);
+    const told = typeof latest === "string" ? latest : t.home.latestNone;
+    const found = typeof latest === "string" ? [] : latest;
+    fill(this.latest, ...(found.length > 0 ? found.map(latestCard) : [h("li", { class: "note" }, told)]));
+    fill(this.showcase, showcase(found));
   }
 
   private async findLatest(): Promise<readonly Product[]> {
@@ -72,6 +74,12 @@ export class HomePage implements Page {
     const page = await this.catalog.client.page(request, new AbortController().signal);
     return page.items.map(readProduct);
   }
+}
+
+/** Cards of the data sets; a sentence where there are none, or the catalogue is away. */
+function datasetCards(known: readonly StacCollection[] | string, counters: AllCounters | null): HTMLElement[] {
+  if (typeof known === "string") return [h("p", { class: "note", role: "alert" }, known)];
+  return known.length > 0 ? known.map((one) => datasetCard(one, counters)) : [h("p", { class: "note" }, t.home.latestNone)];
 }
 
 /** Card of a data set with its counters. */

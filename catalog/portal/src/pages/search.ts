@@ -3,7 +3,7 @@ import type { Catalog } from "../catalog";
 import { boxRing, ringsBbox } from "../area";
 import { fill, h, on } from "../dom";
 import { formatDate } from "../format";
-import { isAbort } from "../http";
+import { isAbort, messageOf } from "../http";
 import type { MapPanel } from "../map/map";
 import { decodeState, encodeState } from "../permalink";
 import { flatBbox, readProduct, type Product } from "../product";
@@ -324,7 +324,7 @@ export class SearchPage implements Page {
       if (isAbort(error)) return;
       if (this.product?.id === selected.id) return; // shown without others to compare with
       this.setProduct(null);
-      this.panel.showError(error instanceof Error ? error.message : String(error));
+      this.panel.showError(messageOf(error));
     }
   }
 

@@ -114,6 +114,10 @@ export class StacClient {
   private aggregates(): Promise<boolean> {
     this.landing ??= fetchJson<{ links: StacLink[] }>(this.root).then(
       ({ links }) => links.some(({ rel }) => rel === "aggregate"),
+      (error: unknown) => {
+        this.landing = null; // asked again the next time
+        throw error;
+      },
     );
     return this.landing;
   }

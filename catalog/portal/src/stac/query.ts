@@ -47,8 +47,9 @@ export function tileBody(tile: string, collection: string, limit: number): Recor
   };
 }
 
-/** Days are whole UTC days, both included. */
-function interval(from: string, to: string): string {
+/** Days are whole UTC days, both included; of two days the earlier one is the first. */
+function interval(one: string, other: string): string {
+  const [from, to] = one && other && one > other ? [other, one] : [one, other];
   return `${from ? `${from}T00:00:00Z` : ".."}/${to ? `${to}T23:59:59Z` : ".."}`;
 }
 

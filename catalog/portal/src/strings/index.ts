@@ -1,3 +1,4 @@
+import { keep, kept } from "../storage";
 import { en } from "./en";
 import { zh } from "./zh";
 
@@ -29,7 +30,7 @@ export function pickStrings(wanted: readonly string[]): Strings {
 
 /** Speak another language from now on: it is remembered, and the page is made anew in it. */
 export function speak(language: string): void {
-  localStorage.setItem(KEY, language);
+  keep(KEY, language);
   const address = new URL(location.href);
   address.searchParams.delete("lang");
   if (address.href === location.href) location.reload();
@@ -37,7 +38,7 @@ export function speak(language: string): void {
 }
 
 /** The address may name a language (`?lang=zh`), the visitor may have chosen one, the browser wants some. */
-const wanted = [new URLSearchParams(location.search).get("lang"), localStorage.getItem(KEY), ...navigator.languages];
+const wanted = [new URLSearchParams(location.search).get("lang"), kept(KEY), ...navigator.languages];
 
 /** Texts of the page in the visitor's language. */
 export const t: Strings = pickStrings(wanted.filter((tag) => tag !== null));

@@ -5,7 +5,7 @@ import type { Product } from "../product";
 import { exportLink } from "../pages/cart";
 import { encodeFilters } from "../permalink";
 import type { Results, Search } from "../search";
-import { MOST_PAGES, type Sort, type State, type Store } from "../state";
+import { activeFilters, MOST_PAGES, type Sort, type State, type Store } from "../state";
 import { t } from "../strings";
 import { awayNotice } from "./away";
 
@@ -173,6 +173,9 @@ export class ResultsView {
       return notice(t.results.errorTitle, now.error, t.results.retry, this.events.retry, "alert");
     }
     if (now.status === "loading") return null;
+    if (now.products.length === 0 && activeFilters(this.state.get().filters) === 0) {
+      return h("div", { class: "notice", role: "status" }, h("strong", {}, t.home.latestNone));
+    }
     if (now.products.length === 0) {
       return notice(t.results.emptyTitle, t.results.emptyText, t.filters.reset, this.events.reset, "status");
     }
