@@ -108,6 +108,7 @@ def aod(
     within 2.5 km of the site.
     """
     from dataclasses import asdict
+    from math import isnan
 
     from catalog.stores import open_store
     from infra.show import steps
@@ -127,8 +128,9 @@ def aod(
     if not matches:
         say(f"no product of {store} lies over a site within half an hour of a measurement")
         return
+    correlation = "" if isnan(found.correlation) else f", R {found.correlation:.2f}"
     say(
-        f"{found.matches} pairs: bias {found.bias:+.3f}, RMSE {found.rmse:.3f}, "
-        f"R {found.correlation:.2f}; inside 0.05 + 0.15 AOD {found.expected:.0f} %, "
+        f"{found.matches} pairs: bias {found.bias:+.3f}, RMSE {found.rmse:.3f}"
+        f"{correlation}; inside 0.05 + 0.15 AOD {found.expected:.0f} %, "
         f"inside 0.05 + 0.2 AOD {found.dark_target:.0f} %"
     )

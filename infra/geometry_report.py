@@ -36,7 +36,8 @@ def summary(scenes: Sequence[Scene]) -> str:
     compared = [scene for scene in scenes if scene.klass is not None]
     few = sum(scene.klass is AccuracyClass.INSUFFICIENT for scene in compared)
     lacking = f"; in {few} too few points matched to tell" if few else ""
-    return f"{len(scenes)} scenes, {len(compared)} of them compared with a reference{lacking}."
+    all_of_them = f"{len(scenes)} scene{'s' * (len(scenes) != 1)}"
+    return f"{all_of_them}, {len(compared)} of them compared with a reference{lacking}."
 
 
 def to_dict(scenes: Sequence[Scene]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What the commands share: options read from the environment, results written out."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -74,9 +73,12 @@ def read_process_settings(
 
 
 def print_json(content: object, *, one_line: bool = False) -> None:
-    """Write a result to standard output; paths become text."""
-    text = json.dumps(content, indent=None if one_line else 2, default=_plain)
-    sys.stdout.write(text + "\n")
+    """Write a result to standard output; paths and times become text, NaN becomes null."""
+    import orjson
+
+    layout = 0 if one_line else orjson.OPT_INDENT_2
+    text = orjson.dumps(content, default=_plain, option=layout | orjson.OPT_APPEND_NEWLINE)
+    sys.stdout.write(text.decode())
 
 
 def print_result(result: "SceneResult", *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ import csv
 import gzip
 import io
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from rasterio.windows import Window
 from catalog.errors import AtmosphereError
 from catalog.product import FILL, REFLECTANCE_SCALE, RESOLUTION_M
 from catalog.store import Store, StoredItem
+from catalog.versions import current
 
 _MISSING: Final = -999.0
 _AT_NM: Final = 550.0
@@ -91,7 +93,7 @@ def read_aeronet(path: Path) -> SunPhotometer:
     try:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("latin-1")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise AtmosphereError(f"{path}: AERONET file cannot be read: {error}") from error
     lines = text.splitlines()
     first = next((n for n, line in enumerate(lines) if line.startswith("Date(")), None)
@@ -104,25 +106,30 @@ def read_aeronet(path: Path) -> SunPhotometer:
         if name.startswith("AOD_") and name.endswith("nm")
     }
     rows = [row for row in csv.reader(io.StringIO("\n".join(lines[first + 1 :]))) if row]
-    place = [head.index(f"Site_{name}(Degrees)") for name in ("Longitude", "Latitude")]
-    found = [
-        (_seconds(row), depth)
-        for row in rows
-        if (depth := _at_550({depths[n]: float(row[n]) for n in depths})) is not None
-    ]
+    try:
+        found = [
+            (_seconds(row), depth)
+            for row in rows
+            if (depth := _at_550({depths[n]: float(row[n]) for n in depths})) is not None
+        ]
+        place = [head.index(f"Site_{name}(Degrees)") for name in ("Longitude", "Latitude")]
+        lon, lat = (float(rows[0][n]) for n in place) if rows else (math.nan, math.nan)
+    except (ValueError, IndexError) as error:
+        raise AtmosphereError(
+            f"{path}: a line is cut off or a column missing ({error}); fetch the file again"
+        ) from error
     if not found:
         raise AtmosphereError(f"{path}: no optical depth around 550 nm in {len(rows)} lines")
-    lon, lat = (float(rows[0][n]) for n in place)
     seconds, aod = np.array(found).T
     return SunPhotometer(lines[1].strip(), lon, lat, seconds, aod)
 
 
 def match_items(store: Store, sites: Sequence[SunPhotometer]) -> Iterator[Match]:
-    """Yield every item over a site with a measurement within half an hour.
+    """Yield every current item over a site with a measurement within half an hour.
 
     The optical depth is the mean of the valid pixels within 2.5 km of the site.
     """
-    for stored in store.items():
+    for stored in current(store.items()):
         time = datetime.fromisoformat(stored.item["properties"]["datetime"])
         for site in sites:
             measured = site.at(time)

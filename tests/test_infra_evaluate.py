@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
+from pyproj import Transformer
 from rasterio.errors import NotGeoreferencedWarning
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
+from catalog.folder import FolderStore
 from catalog.product import MASK_COLOURS, MaskClass
 from infra.cli import app, main
 from processing.quality.chips import read_chips
 from processing.quality.evaluate import Backend, evaluate
 from processing.quality.network import ModelCard, Probabilities
+from tests.catalog_products import GRID, facts, store_product
 
 FOREST, CLOUD, WATER = (200, 400, 250, 3000), (6000, 5800, 5900, 6200), (250, 300, 150, 50)
 CODES = {"clear": 1, "water": 2, "cloud": 3}
@@ -172,3 +175,29 @@ def test_a_folder_without_chips_is_one_line(
     shown = capsys.readouterr().err
     assert "a folder of labelled chips is wanted" in shown
     assert "Traceback" not in shown
+
+
+def test_optical_depths_beside_a_sun_photometer_are_json(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    store_product(store, facts())
+    west, south, east, north = GRID.bounds
+    to_degrees = Transformer.from_crs(GRID.epsg, 4326, always_xy=True)
+    lon, lat = to_degrees.transform((west + east) / 2, (south + north) / 2)
+    head = "Date(dd:mm:yyyy),Time(hh:mm:ss),AOD_675nm,AOD_440nm"
+    head += ",Site_Latitude(Degrees),Site_Longitude(Degrees)"
+    for name, day in (("there", "25:07:2014"), ("never", "25:07:2013")):
+        row = f"{day},11:15:00,0.1,0.2,{lat},{lon}"
+        (tmp_path / name).write_text("\n".join(["AERONET Version 3;", "Here", head, row]))
+
+    def told(name: str, *options: str) -> Result:
+        arguments = ["evaluate", "aod", str(store.root), str(tmp_path / name), *options]
+        answer = CliRunner().invoke(app, arguments)
+        assert answer.exit_code == 0, answer.output
+        return answer
+
+    (pair,) = json.loads(told("there", "--json").stdout)["pairs"]
+    assert pair["time"].startswith("2014-07-25T11:09:43")
+    assert "nan" not in told("there").stderr
+    none = told("never", "--json").stdout
+    assert "NaN" not in none
+    assert json.loads(none)["rmse"] is None

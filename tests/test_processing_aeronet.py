@@ -65,6 +65,18 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         read_aeronet(tmp_path / "c")
     with pytest.raises(AtmosphereError, match="cannot be read"):
         read_aeronet(tmp_path / "d")
+    (tmp_path / "e").write_bytes(gzip.compress(b"Date(" * 999)[:12] + bytes(40))
+    with pytest.raises(AtmosphereError, match="cannot be read"):
+        read_aeronet(tmp_path / "e")
+
+
+@pytest.mark.parametrize(
+    "line", ["25:07:2014,11:2", "25:07:2014,late,0.1,0.1,0.2,0.3,44.2,0.5", "a,b,c,d,e,f,g,h"]
+)
+def test_a_line_that_is_cut_off_is_said(tmp_path: Path, line: str) -> None:
+    good = "25:07:2014,11:20:00,0.1,0.1,0.2,0.3,44.2,0.5"
+    with pytest.raises(AtmosphereError, match="a line is cut off"):
+        read_aeronet(_write(tmp_path / "b", good, line))
 
 
 def test_products_over_a_site_are_matched(tmp_path: Path) -> None:
@@ -77,7 +89,9 @@ def test_products_over_a_site_are_matched(tmp_path: Path) -> None:
     here = SunPhotometer("here", lon, lat, np.array([now.timestamp() + 900]), np.array([0.2]))
     late = SunPhotometer("late", lon, lat, np.array([now.timestamp() + 9000]), np.array([0.2]))
     away = SunPhotometer("away", lon + 5, lat, here.seconds, here.aod550)
+    store_product(store, facts(version="000124"))  # made at the same time, of a later name
     (match,) = match_items(store, [here, late, away])
+    assert match.item.endswith(".000124")
     assert (match.site, match.measured, match.sigma) == ("here", 0.2, None)
     assert match.ours == pytest.approx(0.25, abs=0.02)  # counts of the test's product: 1 to 5000
 

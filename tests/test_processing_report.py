@@ -180,4 +180,4 @@ def test_the_command_shows_tables(tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["report", "geometry", str(store.root)])
     assert shown.exit_code == 0
     assert "91.1" in shown.stderr
-    assert "1 scenes, 1 of them compared" in shown.stderr
+    assert "1 scene, 1 of them compared" in shown.stderr
