@@ -8,11 +8,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 from catalog.errors import ServiceError
 from infra.binaries import choose, installed
 from infra.postgres import Cluster
 from infra.roles import Dsns
+
+PATIENCE_S = 120.0
+"""Longest wait of any test: shared machines sometimes stand still for a minute."""
+for _part in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _part, PATIENCE_S)  # httpx itself gives up after 5 s
 
 
 def _folder(setting: str, what: str) -> Path:

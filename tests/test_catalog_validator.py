@@ -130,7 +130,7 @@ def test_the_validator_finds_no_error(site: LiveSite) -> None:
 def test_the_bodies_that_are_mended_are_wrong(site: LiveSite) -> None:
     """Item search, 1.0.0: ``collections`` is an array of texts."""
     answers = [
-        requests.post(f"{site.stac}/search", json={"collections": given}, timeout=10)
+        requests.post(f"{site.stac}/search", json={"collections": given}, timeout=120)
         for given in GIVEN
     ]
     assert [answer.status_code for answer in answers] == [400, 200]
@@ -140,7 +140,7 @@ def test_the_bodies_that_are_mended_are_wrong(site: LiveSite) -> None:
 def test_its_check_of_in_cannot_hold_for_a_text(site: LiveSite) -> None:
     """It takes the set of a property's letters for the property, hence the one letter above."""
     query = {"grid:code": {"in": ["MGRS-31TCL", "MGRS-32TCL"]}}
-    found = requests.post(f"{site.stac}/search", json={"query": query}, timeout=10).json()
+    found = requests.post(f"{site.stac}/search", json={"query": query}, timeout=120).json()
     codes = {item["properties"]["grid:code"] for item in found["features"]}
     assert codes == {"MGRS-31TCL"}
     assert set(query["grid:code"]["in"]).isdisjoint(set(codes.pop()))

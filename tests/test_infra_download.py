@@ -22,6 +22,7 @@ import pytest
 from catalog.facts import describe_file
 from catalog.folder import FolderStore
 from catalog.item import build_item
+from catalog.web.limits import PATIENCE_S
 from infra.roles import Dsns
 from tests.catalog_products import facts, write_product
 from tests.demo_site import served_data
@@ -82,7 +83,7 @@ def _killed_half_way(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as program:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not growing.exists() or growing.stat().st_blocks * 512 < SIZE * share:
             assert program.poll() is None, program.communicate()[0].decode()
             assert time.monotonic() < deadline, f"{growing} does not grow"
@@ -208,9 +209,9 @@ def test_slow_clients_do_not_hold_others_up(site: Site) -> None:
     try:
         for number, connection in enumerate(sockets):
             connection.sendall(request if number % 2 else request[:-5])  # half never end asking
-        begun = time.monotonic()
-        assert httpx.get(f"{site.address}/stac/export?format=urls&ids=none").status_code == 200
-        assert time.monotonic() - begun < 5
+        # Well before a slow client's time is up.
+        url = f"{site.address}/stac/export?format=urls&ids=none"
+        assert httpx.get(url, timeout=PATIENCE_S / 2).status_code == 200
     finally:
         for connection in sockets:
             connection.close()
@@ -234,7 +235,7 @@ def test_slow_clients_do_not_hold_others_up(site: Site) -> None:
 )
 def test_no_path_leads_out_of_the_store(site: Site, target: str) -> None:
     host, _, port = site.address.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=120) as connection:
         # As it stands: clients of HTTP tidy paths up before they send them.
         request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         connection.sendall(request.encode())

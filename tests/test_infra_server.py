@@ -222,7 +222,7 @@ def test_the_proxy_asks_again_where_a_kept_connection_was_being_closed() -> None
 
 def test_a_visitor_who_leaves_ends_the_request() -> None:
     with listen("127.0.0.1", 0) as silent:
-        silent.settimeout(5)
+        silent.settimeout(120)
         proxy = Proxy(f"http://127.0.0.1:{silent.getsockname()[1]}")
         scope = {
             "type": "http",
@@ -241,7 +241,7 @@ def test_a_visitor_who_leaves_ends_the_request() -> None:
         async def send(message: Message) -> None:
             pytest.fail(f"nobody is there to get {message}")
 
-        asyncio.run(asyncio.wait_for(proxy(scope, receive, send), 5))
+        asyncio.run(asyncio.wait_for(proxy(scope, receive, send), 120))
 
 
 def test_the_proxy_answers_504_when_the_other_process_hangs() -> None:
@@ -317,7 +317,7 @@ def _waiting(folder: Path, name: str) -> Command:
 
 
 def _numbers(path: Path, wanted: int) -> list[int]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         lines = path.read_text().split() if path.exists() else []
         if len(lines) >= wanted:
@@ -339,7 +339,7 @@ def test_a_dead_process_is_started_again_and_all_end_together(tmp_path: Path) ->
         (other,) = _numbers(tmp_path / "two", 1)
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(120)
     assert not thread.is_alive()
     assert not psutil.pid_exists(second)
     assert not psutil.pid_exists(other)
@@ -446,7 +446,7 @@ def _workers(process: psutil.Process, part: str) -> list[psutil.Process]:
 
 
 def _until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not true():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)
@@ -456,7 +456,7 @@ def _until(true: Callable[[], bool], what: str) -> None:
 @pytest.mark.slow
 def test_the_platform_serves_everything_heals_and_stops_as_a_whole(data: Path) -> None:
     with _platform(data) as (process, address):
-        with httpx.Client(base_url=address, timeout=60) as client:
+        with httpx.Client(base_url=address) as client:
             assert client.get("/healthz").json() == {"status": "ok"}
             links = {link["rel"]: link["href"] for link in client.get("/stac").json()["links"]}
             assert links["search"] == f"{address}/stac/search"
@@ -468,7 +468,7 @@ def test_the_platform_serves_everything_heals_and_stops_as_a_whole(data: Path) -
             _until(lambda: client.get("/tiles/healthz").status_code == 200, "the tiler came back")
         children = process.children(recursive=True)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
         _until(lambda: not any(child.is_running() for child in children), "all have ended")
     assert Cluster(data / "postgres").status().state == "stopped"
 
@@ -489,9 +489,9 @@ def test_one_process_serves_all_parts_for_tests(data: Path) -> None:
     with _platform(data, "--single") as (process, address):
         assert _workers(process, "tiler") == []
         for path in ("/healthz", "/stac/collections", "/tiles/healthz"):
-            assert httpx.get(address + path, timeout=60).status_code == 200, path
+            assert httpx.get(address + path).status_code == 200, path
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     assert Cluster(data / "postgres").status().state == "stopped"
 
 

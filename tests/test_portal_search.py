@@ -400,7 +400,7 @@ def test_a_failing_catalogue_is_said_and_can_be_asked_again(visit: Visits) -> No
 def test_assistive_technology_finds_no_serious_fault(visit: Visits, scheme: str) -> None:
     with visit(SEARCH, scheme=scheme) as page:
         open_first(page)
-        page.wait_for_timeout(1000)
+        map_place(page)
         shown(page, f"product-{scheme}")
         for tab in ("Time series", "Files", "About", "Layers"):
             page.get_by_role("tab", name=tab).click()

@@ -140,9 +140,9 @@ def test_a_whole_product_is_cheap_at_every_zoom_level_drawn(tmp_path: Path) -> N
     with GeoTiffReader(str(path)) as reader:
         for zoom in (*range(ZOOMS.start, 15), ZOOMS.stop - 1):
             at = quad.tile(1.2, 43.8, zoom)
-            start = time.perf_counter()
+            start = time.process_time()
             image = reader.tile(at.x, at.y, zoom, tilesize=256)
-            assert time.perf_counter() - start < 3
+            assert time.process_time() - start < 3
             assert image.mask.shape == (256, 256)
 
 
