@@ -1,4 +1,4 @@
-"""Hidden folders in which items are made; those of killed runs are cleared away.
+"""Folders in which something is made; those of killed runs are cleared away.
 
 A folder is locked while its process lives, and the lock dies with the process: so a folder without
 a lock is a leftover, and that of a run still alive is left alone.
@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,15 @@ _LOG = logging.getLogger(__name__)
 
 
 @contextmanager
-def _draft_folder(drafts: Path, name: str) -> Iterator[Path]:
-    """Make a folder for a new item ``name`` below ``drafts``, and remove what remains of it."""
-    folder, lock = _new_draft(drafts, name)
+def work_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Have a folder below ``parent`` for work called ``name``, and remove it afterwards.
+
+    Raises
+    ------
+    OSError
+        It may not be made, or ``parent`` is not there.
+    """
+    folder, lock = _new_folder(parent, name)
     try:
         yield folder
     finally:
@@ -45,7 +51,8 @@ def local_draft(root: Path, name: str) -> Iterator[Path]:
     """
     with ExitStack() as stack:
         try:
-            folder = stack.enter_context(_draft_folder(root / _DRAFTS, name))
+            (root / _DRAFTS).mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(work_folder(root / _DRAFTS, name))
         except OSError as error:
             raise refused(root, error) from error
         try:
@@ -82,15 +89,17 @@ def check_draft(folder: Path, name: str, item: Mapping[str, Any]) -> None:
             raise ProductError(f"{name}: asset {key} names {path}, which is not there")
 
 
-def _new_draft(drafts: Path, name: str) -> tuple[Path, int]:
-    """Make and lock a folder."""
-    drafts.mkdir(parents=True, exist_ok=True)
-    gate = os.open(drafts, os.O_RDONLY)
+def _new_folder(parent: Path, name: str) -> tuple[Path, int]:
+    """Make and lock a folder, once those that killed runs of this user have left are gone."""
+    gate = os.open(parent, os.O_RDONLY)
     try:
         fcntl.flock(gate, fcntl.LOCK_EX)
-        for leftover in drafts.glob(f"{name}.draft-*"):
-            _remove_if_dead(leftover)
-        folder = Path(tempfile.mkdtemp(prefix=f"{name}.draft-", dir=drafts))
+        for leftover in parent.glob(f"{name}.draft-*"):
+            # One whose process ends at this moment removes it itself.
+            with suppress(FileNotFoundError):
+                if leftover.stat().st_uid == os.geteuid():
+                    _remove_if_dead(leftover)
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}.draft-", dir=parent))
         folder.chmod(0o755)
         lock = os.open(folder, os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -100,7 +109,7 @@ def _new_draft(drafts: Path, name: str) -> tuple[Path, int]:
 
 
 def _remove_if_dead(folder: Path) -> None:
-    """Remove a draft whose process is gone."""
+    """Remove a folder whose process is gone."""
     lock = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

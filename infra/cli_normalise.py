@@ -62,6 +62,8 @@ def normalise(
     from processing.bandpass import band_adjustments
     from processing.invariant import factors_of
 
+    if Path(source).resolve() == out.resolve():
+        raise CalibrationError(f"{out}: holds the observations; another file wanted for the table")
     known = normalisation.read_normalisation(table or normalisation.DEFAULT_TABLE)
     observations = _observations(source, sites, known)
     adjustment = None

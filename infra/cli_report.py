@@ -32,8 +32,8 @@ def geometry(
     """Show the shares of scenes per class of geometric accuracy beside the published ones.
 
     Scenes that were rejected count too: the store keeps a record of every scene that
-    `gfard process` could open. With --out the residuals at the matched points of every scene are
-    drawn, with the table of the nine parts of its image.
+    `gfard process` made or rejected. With --out the residuals at the matched points of every scene
+    are drawn, with the table of the nine parts of its image.
     """
     from catalog.stores import open_store
     from infra.geometry_report import sheets, summary, to_dict, write_pages

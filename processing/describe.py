@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from catalog.facts import BandFacts, ItemFacts
 from catalog.product import QA, ItemId, MaskClass
@@ -60,7 +61,7 @@ def item_facts(
         quality_reason=seen.placement.doubt,
         warnings=seen.warnings,
         lineage=_lineage(seen, looked, settings),
-        auxiliary=_auxiliary(seen, looked),
+        auxiliary=_auxiliary(seen, looked, settings),
         provenance=_provenance(image, seen, looked, settings),
         derived_from=package.name,
         software_version=installed_version("gfard"),
@@ -140,9 +141,9 @@ def _targets(looked: SceneLook) -> str:
     return ", ".join([*kinds, "the prior"])
 
 
-def _auxiliary(seen: Observation, looked: SceneLook) -> dict[str, str]:
+def _auxiliary(seen: Observation, looked: SceneLook, settings: ProcessSettings) -> dict[str, str]:
     """Auxiliary data by purpose."""
-    reference = seen.placement.reference
+    reference, snow = seen.placement.reference, settings.snow_prior
     return {
         **({} if reference is None else {"reference": reference.source}),
         "dem": _public(seen.heights.source),
@@ -150,6 +151,7 @@ def _auxiliary(seen: Observation, looked: SceneLook) -> dict[str, str]:
         "spectral_response": "CRESDA response tables, see processing/data/SOURCES.md",
         "aerosol_prior": looked.prior.source,
         "ozone_water_vapour": looked.gas.source,
+        **({} if snow is None else {"snow_prior": snow.name}),
     }
 
 
@@ -163,7 +165,7 @@ def _provenance(
 ) -> dict[str, Any]:
     """Facts by which the product can be made again, or judged."""
     calibration = seen.calibration
-    options = settings.model_dump_json()
+    options = _options(settings)
     return {
         "calibration": {
             "slope": list(calibration.slope),
@@ -198,8 +200,8 @@ def _provenance(
             "zenith_error": round(float(seen.package.sun_check.zenith_error_deg), 3),
             "azimuth_error": round(float(seen.package.sun_check.azimuth_error_deg), 3),
         },
-        "settings": _options(settings),
-        "settings_sha256": hashlib.sha256(options.encode()).hexdigest(),
+        "settings": options,
+        "settings_sha256": hashlib.sha256(orjson.dumps(options)).hexdigest(),
     }
 
 

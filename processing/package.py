@@ -12,7 +12,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
+from catalog.drafts import work_folder
 from catalog.errors import GfardError, ImageError, MetadataError, PackageError
 from processing.archive import extract
 from processing.geometry.rpc import Rpc, read_rpb
@@ -121,7 +122,8 @@ def open_package(
     path : Path
         A ``.tar``, ``.tar.gz`` or ``.tar.xz`` archive, or a folder with its files.
     scratch : Path, optional
-        Existing folder for the extracted files, else the system's; they are removed at the end.
+        Folder for the extracted files, else the system's; they are removed at the end, and those
+        of killed runs with them.
     progress : callable, optional
         Told the share of an archive read so far, 0 to 1.
 
@@ -140,24 +142,21 @@ def open_package(
         return
     if not path.is_file():
         raise PackageError(f"{path}: no such file or folder; an L1A archive or folder wanted")
-    with _scratch_folder(path, scratch) as folder:
-        sha256 = extract(path, Path(folder), _is_wanted, progress)
+    with ExitStack() as stack:
         try:
-            yield _read_package(path, Path(folder), sha256)
+            parent = scratch or Path(tempfile.gettempdir())
+            folder = stack.enter_context(work_folder(parent, "gfard-l1a"))
+        except OSError as error:
+            raise PackageError(
+                f"{path}: no folder to extract to: {error}; set TMPDIR to a folder that this user "
+                "may write"
+            ) from error
+        sha256 = extract(path, folder, _is_wanted, progress)
+        try:
+            yield _read_package(path, folder, sha256)
         except GfardError as error:
             # The folder will be gone when the message is read: name the file inside the archive.
-            raise type(error)(str(error).replace(folder, str(path))) from error
-
-
-def _scratch_folder(package: Path, parent: Path | None) -> tempfile.TemporaryDirectory[str]:
-    """Make the folder that takes the files of an archive and goes when its block ends."""
-    try:
-        return tempfile.TemporaryDirectory(prefix="gfard-l1a-", dir=parent)
-    except OSError as error:
-        raise PackageError(
-            f"{package}: no folder to extract to: {error}; set TMPDIR to a folder that this user "
-            "may write"
-        ) from error
+            raise type(error)(str(error).replace(str(folder), str(path))) from error
 
 
 def _is_wanted(name: str) -> bool:

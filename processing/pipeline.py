@@ -76,7 +76,7 @@ def produce(
         Archive or folder of the package.
     store
         Where the products go; each item appears there whole or not at all. What became of the
-        scene is kept there too, once the package could be opened.
+        scene is kept there too, unless it failed.
     settings
         Options of production.
     dem

@@ -199,7 +199,8 @@ def _assets(
     if looked.relief is not None:
         _level(arrays, looked.relief, frame, seen.heights, field)
     if settings.nbar:
-        factors = c_factor(seen.package.camera.name, field.on(cells), seen.package.centre[1])
+        _, latitude = cells.lonlat(*np.indices(cells.shape, np.float64))
+        factors = c_factor(seen.package.camera.name, field.on(cells), latitude)
         arrays["NBAR"] = normalised(sr, frame, cells, factors)
     return arrays
 

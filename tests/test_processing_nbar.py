@@ -29,6 +29,16 @@ def test_normal_directions_change_nothing(camera_name: str) -> None:
     np.testing.assert_allclose(factor, 1.0, atol=1e-6)
 
 
+def test_each_place_has_the_sun_of_its_own_latitude() -> None:
+    """Two scenes over a tile normalise it to the same sun, wherever their middles lie."""
+    latitude = np.linspace(44.0, 46.0, CELLS.rows)[:, None] + np.zeros(CELLS.shape)
+    together = c_factor("GF6WFV", _angles(40.0, 10.0), latitude)
+    for row in range(CELLS.rows):
+        alone = c_factor("GF6WFV", _angles(40.0, 10.0), latitude[row, 0])
+        np.testing.assert_allclose(together[:, row], alone[:, row], rtol=1e-6)
+    assert np.ptp(together[0, :, 0]) > 0.002
+
+
 def test_backscatter_is_darkened_and_forward_scatter_brightened() -> None:
     sun = normal_sun_zenith(45.0)
     back, forward = (c_factor("GF1WFV4", _angles(sun, 30.0, raa), 45.0) for raa in (0.0, 180.0))

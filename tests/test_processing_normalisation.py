@@ -9,10 +9,12 @@ import orjson
 import pytest
 import rasterio
 from pyproj import Transformer
+from typer.testing import CliRunner
 
 from catalog.errors import CalibrationError
 from catalog.folder import FolderStore
 from catalog.product import MaskClass
+from infra.cli import app
 from processing.bandpass import band_adjustment, band_adjustments
 from processing.invariant import Observation, factors_of, read_observations
 from processing.normalisation import (
@@ -261,3 +263,11 @@ def test_sites_are_read_from_products(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(CalibrationError, match="not a GeoJSON"):
         read_sites(path)
+
+
+def test_the_command_does_not_write_over_its_observations(tmp_path: Path) -> None:
+    path = tmp_path / "observed.csv"
+    path.write_text("camera,band,time,site,observed\n")
+    answer = CliRunner().invoke(app, ["normalise", str(path), "--out", str(path)])
+    assert "holds the observations" in str(answer.exception)
+    assert path.read_text() == "camera,band,time,site,observed\n"

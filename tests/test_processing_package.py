@@ -90,6 +90,21 @@ def test_folders_open_in_place_at_any_depth(tmp_path: Path) -> None:
         assert package.parts[0].rpc.lon_offset == 113.0
 
 
+def test_what_a_killed_run_left_is_cleared_and_what_others_use_stays(
+    tmp_path: Path, scratch: Path
+) -> None:
+    archive = pack(write_scene(tmp_path / "scene"), "tar.gz")
+    dead = scratch / "gfard-l1a.draft-dead"
+    dead.mkdir()
+    (dead / f"{GF1}.tiff").write_bytes(bytes(1000))
+    with open_package(archive, scratch):
+        assert not dead.exists()
+        (alive,) = scratch.iterdir()
+        with open_package(archive, scratch):
+            assert alive.is_dir()
+            assert len(list(scratch.iterdir())) == 2
+
+
 def test_archive_hash_and_progress(tmp_path: Path, scratch: Path) -> None:
     import hashlib
 

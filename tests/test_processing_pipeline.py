@@ -1,10 +1,12 @@
 """Gates and bad input end as results; a scene is done whole, and a rerun is harmless."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 import rasterio
 from scipy import ndimage
@@ -365,6 +367,17 @@ def test_without_heights_the_item_warns(cloudy: Simulated, tmp_path: Path) -> No
 
 
 def test_items_name_no_path_of_the_machine(cloudy: Simulated, tmp_path: Path) -> None:
-    result = _produce(cloudy, tmp_path)
+    prior = cloudy.truth.parent / "snow.tif"
+    with rasterio.open(
+        prior, "w", driver="GTiff", width=9, height=9, count=1, dtype="uint8", crs="EPSG:4326",
+        transform=rasterio.transform.from_origin(-9, 50, 2, 2),
+    ) as raster:  # fmt: skip
+        raster.write(np.zeros((1, 9, 9), np.uint8))
+    result = _produce(cloudy, tmp_path, snow_prior=prior)
     for path in tmp_path.rglob("*.json"):
         assert str(cloudy.truth.parent) not in path.read_text(), result.items
+    (stored,) = FolderStore(tmp_path).items()
+    properties = stored.item["properties"]
+    assert properties["gfard:auxiliary"]["snow_prior"] == "snow.tif"
+    told = orjson.dumps(properties["gfard:settings"])
+    assert properties["gfard:settings_sha256"] == hashlib.sha256(told).hexdigest()

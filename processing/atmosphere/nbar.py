@@ -3,13 +3,14 @@
 One set of kernel weights serves all land (Roy et al. 2016, RSE 176, 255): the ratio of the
 modelled reflectances under the two directions is what is multiplied. The sun is put where the
 harmonised Landsat and Sentinel-2 product has it, by latitude (Zhang et al. 2016, RSE 185, 57, as
-HLS uses it), the sensor overhead. Bands between those of OLI take weights by wavelength.
+HLS uses it), the sensor overhead; the latitude is that of the ground, so that what is normalised
+to does not depend on the scene. Bands between those of OLI take weights by wavelength.
 """
 
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from catalog.grid import Grid
 from catalog.product import FILL
@@ -30,12 +31,12 @@ _SUN: Final = (31.0076, -0.1272, 0.01187, 2.40e-5, -9.48e-7, -1.95e-9, 6.15e-11)
 """Sun zenith as a polynomial of the latitude, degrees."""
 
 
-def normal_sun_zenith(latitude: float) -> float:
-    """Return the sun zenith angle of a latitude to which reflectance is normalised, degrees."""
-    return float(np.polynomial.Polynomial(_SUN)(latitude))
+def normal_sun_zenith(latitude: ArrayLike) -> NDArray[np.float64]:
+    """Return the sun zenith angle of latitudes to which reflectance is normalised, degrees."""
+    return np.asarray(np.polynomial.Polynomial(_SUN)(np.asarray(latitude, np.float64)))
 
 
-def c_factor(camera_name: str, angles: Angles, latitude: float) -> NDArray[np.float32]:
+def c_factor(camera_name: str, angles: Angles, latitude: ArrayLike) -> NDArray[np.float32]:
     """Return what reflectance is multiplied by to be that under the normal directions.
 
     Parameters
@@ -45,7 +46,7 @@ def c_factor(camera_name: str, angles: Angles, latitude: float) -> NDArray[np.fl
     angles
         Sun and view, degrees, (rows, cols).
     latitude
-        Of the place, degrees.
+        Of the ground, degrees; one, or (rows, cols).
 
     Returns
     -------
@@ -56,11 +57,11 @@ def c_factor(camera_name: str, angles: Angles, latitude: float) -> NDArray[np.fl
     weights = np.stack([np.interp(centres, _WAVELENGTHS_NM, values) for values in _WEIGHTS])
     raa = relative_azimuth_deg(angles.sun_azimuth, angles.view_azimuth)
     seen = kernels(angles.sun_zenith, angles.view_zenith, raa)
-    normal = kernels(normal_sun_zenith(latitude), 0.0, 0.0)
-    ratio = np.einsum("kb,k->b", weights, normal)[:, None, None] / np.einsum(
-        "kb,k...->b...", weights, seen
+    sun = np.broadcast_to(normal_sun_zenith(latitude), angles.sun_zenith.shape)
+    above, from_side = (
+        np.einsum("kb,k...->b...", weights, each) for each in (kernels(sun, 0.0, 0.0), seen)
     )
-    return np.asarray(ratio, np.float32)
+    return np.asarray(above / from_side, np.float32)
 
 
 def normalised(
