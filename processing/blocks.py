@@ -76,8 +76,11 @@ class Whole:
 
     @classmethod
     def like(cls, quality: SceneQuality, signals: CellSignals, grid: Grid) -> "Whole":
-        """Return an empty scene on ``grid`` for blocks like this one."""
-        empty = np.full(grid.shape, np.nan, np.float32)
+        """Return an empty scene on ``grid`` for blocks like this one.
+
+        It keeps probabilities in half precision, to 0.0005, and so in half the memory.
+        """
+        empty = np.full(grid.shape, np.nan, np.float16)
         cells = grid.coarsen(CELL_FACTOR).shape
         return cls(
             replace(

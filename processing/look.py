@@ -130,34 +130,14 @@ def look_at(
     """
     package = seen.package
     grid = scene_grid(package.parts, seen.heights, LOOK_M)
-    pieces = list(blocks(grid))
-    asked = Gathered.by(settings, grid, package.camera)
-    whole: Whole | None = None
     longitude, latitude = package.centre
     gas = gas_climatology(latitude, package.centre_time.month)
     prior = climatology(latitude, longitude, package.centre_time.month)
     if seen.auxiliary is not None:
         ground_m = float(seen.heights.on(grid.coarsen(CELL_FACTOR)).mean())
         gas, prior = seen.auxiliary.gas(gas, ground_m), seen.auxiliary.prior(prior)
-    for number, block in enumerate(pieces, start=1):
-        part = f", block {number} of {len(pieces)}" if len(pieces) > 1 else ""
-        progress(f"reading the scene at 32 m{part}")
-        toa, saturated = _toa(seen, block.frame, settings.sun_limit_deg)
-        if not np.isfinite(toa[0]).any():
-            continue
-        progress(f"finding clouds, shadows, snow and water{part}")
-        quality = _classify(seen, block.frame, toa, saturated, settings)
-        air = _air(seen, block.frame.coarsen(CELL_FACTOR), gas, prior)
-        signals = scene_signals(toa, quality.clear_land, air)
-        if whole is None:
-            whole = Whole.like(quality, signals, grid)
-        whole.put(block, quality, signals)
-        asked.put(block, toa, quality, seen.heights, seen.angles(block.frame))
-    if whole is None:
-        raise ImageError(
-            f"{package.name}: no pixel has counts in all bands and the sun within "
-            f"{settings.sun_limit_deg:g} degrees of the zenith; fetch the package again"
-        )
+    asked = Gathered.by(settings, grid, package.camera)
+    whole = _in_blocks(seen, settings, progress, grid, (gas, prior), asked)
     progress("fitting the aerosol")
     cells = grid.coarsen(CELL_FACTOR)
     air = _air(seen, cells, gas, prior)
@@ -167,6 +147,43 @@ def look_at(
     sky = Sky(package.camera.name, aod, gas, seen.angles(grid), seen.heights)
     around, relief = asked.found(sky, package.camera, progress)
     return SceneLook(whole.scene_quality(), aod, prior, gas, sun_zenith, known, around, relief)
+
+
+def _in_blocks(
+    seen: Observation,
+    settings: ProcessSettings,
+    progress: Callable[[str], None],
+    grid: Grid,
+    expected: tuple[GasColumns, AodPrior],
+    asked: Gathered,
+) -> Whole:
+    """Classify a scene block by block; fill what the options ask for.
+
+    The pixels of a block are gone before the next one, and before the aerosol is fitted.
+    """
+    whole: Whole | None = None
+    pieces = list(blocks(grid))
+    for number, block in enumerate(pieces, start=1):
+        part = f", block {number} of {len(pieces)}" if len(pieces) > 1 else ""
+        progress(f"reading the scene at 32 m{part}")
+        toa, saturated = _toa(seen, block.frame, settings.sun_limit_deg)
+        if not np.isfinite(toa[0]).any():
+            continue
+        progress(f"finding clouds, shadows, snow and water{part}")
+        quality = _classify(seen, block.frame, toa, saturated, settings)
+        air = _air(seen, block.frame.coarsen(CELL_FACTOR), *expected)
+        signals = scene_signals(toa, quality.clear_land, air)
+        if whole is None:
+            whole = Whole.like(quality, signals, grid)
+        whole.put(block, quality, signals)
+        asked.put(block, toa, quality, seen.heights, seen.angles(block.frame))
+        del toa, saturated, quality
+    if whole is None:
+        raise ImageError(
+            f"{seen.package.name}: no pixel has counts in all bands and the sun within "
+            f"{settings.sun_limit_deg:g} degrees of the zenith; fetch the package again"
+        )
+    return whole
 
 
 def _surfaces(

@@ -151,19 +151,16 @@ def _produce(job: _Job, dem: str | Path | None, reference: str | Path | None) ->
 
 def _make_tiles(job: _Job, seen: Observation, looked: SceneLook) -> SceneResult:
     """Make the products of every tile that the scene fills enough of."""
-    settings, clock = job.settings, job.clock
+    settings = job.settings
     tiles = tiles_touching(footprint(seen.package.parts, seen.heights))
     items: list[str] = []
     empty: list[Tile] = []
     for tile in tiles:
-        job.progress(f"tile {tile.name}")
-        with clock.step("tiles"):
-            image = make_tile(seen, looked, tile, settings)
-        if image is None:
+        item = _make_item(job, seen, looked, tile)
+        if item is None:
             empty.append(tile)
-            continue
-        with clock.step("write"):
-            items.append(_keep(image, seen, looked, job))
+        else:
+            items.append(item)
     if not items:
         return _rejected(
             job,
@@ -180,12 +177,23 @@ def _make_tiles(job: _Job, seen: Observation, looked: SceneLook) -> SceneResult:
             job.package.name,
             Status.DONE,
             items=tuple(items),
-            figures={**_figures(seen, looked), "peak_memory_gb": clock.peak_memory_gb()},
-            timings=clock.timings(),
+            figures={**_figures(seen, looked), "peak_memory_gb": job.clock.peak_memory_gb()},
+            timings=job.clock.timings(),
             warnings=(*seen.warnings, *seen.placement.warnings, *_hide(job, empty, least)),
         ),
         seen,
     )
+
+
+def _make_item(job: _Job, seen: Observation, looked: SceneLook, tile: Tile) -> str | None:
+    """Make and keep the product of a tile; its pixels are gone before those of the next."""
+    job.progress(f"tile {tile.name}")
+    with job.clock.step("tiles"):
+        image = make_tile(seen, looked, tile, job.settings)
+    if image is None:
+        return None
+    with job.clock.step("write"):
+        return _keep(image, seen, looked, job)
 
 
 def _observe(job: _Job, dem: str | Path | None) -> Observation:

@@ -90,3 +90,23 @@ def test_every_pixel_of_a_grid_of_any_size_is_written(size: int) -> None:
     target = Grid(32631, 305000, 5095000, 16, size, size)
     assert (field.on(target) == 7.0).all()
     assert (field.on(target, nearest=True) == 7.0).all()
+
+
+@pytest.mark.parametrize(
+    ("target", "share"),
+    [
+        (COARSE.window(7, 5, 6, 4), 0.5),
+        (Grid(COARSE.epsg, COARSE.ulx - 3e3, COARSE.uly - 1e3, 16.0, 90, 500), 0.9),
+        (Grid(32630, 885_000.0, 4_895_000.0, 16.0, 200, 150), 0.2),
+        (Grid(COARSE.epsg, COARSE.ulx + 9e6, COARSE.uly, 16.0, 30, 40), 0.2),
+    ],
+)
+def test_the_part_near_a_grid_tells_the_same_about_it(target: Grid, share: float) -> None:
+    part = FIELD.near(target)
+    assert part.values.size <= share * FIELD.values.size
+    assert np.shares_memory(part.values, FIELD.values)
+    assert part.on(target) == pytest.approx(FIELD.on(target), abs=1e-3)
+    codes = GroundField(COARSE, np.arange(FIELD.values.size).reshape(COARSE.shape))
+    assert np.array_equal(
+        codes.near(target).on(target, nearest=True), codes.on(target, nearest=True)
+    )

@@ -1,5 +1,6 @@
 """Values on a coarse ground grid that can be read on any other grid."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from catalog.errors import GeometryError
 from catalog.grid import Grid
-from processing.geometry.lattice import Lattice
+from processing.geometry.lattice import Floats, Lattice
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,7 @@ class GroundField:
             Shape (rows, cols) or (layers, rows, cols) of ``target``. Bilinear in float32; a NaN
             neighbour is left out, all four NaN give NaN.
         """
-        same_zone = target.epsg == self.grid.epsg
-        lattice = Lattice.affine(target) if same_zone else Lattice.over(target)
-        row, col = self._position(lattice, same_zone)
+        lattice, row, col = self._places(target)
         layers = np.atleast_3d(self.values.T).T
         if nearest:
             out = lattice.pick(layers, row, col)
@@ -55,17 +54,31 @@ class GroundField:
             out = lattice.sample(layers.astype(np.float32, copy=False), row, col)
         return out.reshape(self.values.shape[:-2] + target.shape)
 
-    def _position(
-        self, lattice: Lattice, same_zone: bool
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return where the nodes of the target lie in this field, as cell-centre indices."""
-        if not same_zone:
-            return self.grid.rowcol(*lattice.lonlat())
-        target, row, col = lattice.grid, *lattice.nodes()
+    def near(self, target: Grid) -> "GroundField":
+        """Return the part of the field that `on` needs for a grid, as a view of the values."""
+        _, row, col = self._places(target)
+        rows, cols = _reach(row, self.grid.rows), _reach(col, self.grid.cols)
+        height, width = rows.stop - rows.start, cols.stop - cols.start
+        part = self.grid.window(rows.start, cols.start, height, width)
+        return GroundField(part, self.values[..., rows, cols])
+
+    def _places(self, target: Grid) -> tuple[Lattice, Floats, Floats]:
+        """Return nodes over the target and where they lie in this field, cell-centre indices."""
+        if target.epsg != self.grid.epsg:
+            lattice = Lattice.over(target)
+            return lattice, *self.grid.rowcol(*lattice.lonlat())
+        lattice = Lattice.affine(target)
+        row, col = lattice.nodes()
         ratio = target.resolution / self.grid.resolution
         down = (self.grid.uly - target.uly) / self.grid.resolution
         right = (target.ulx - self.grid.ulx) / self.grid.resolution
-        return (row + 0.5) * ratio + down - 0.5, (col + 0.5) * ratio + right - 0.5
+        return lattice, (row + 0.5) * ratio + down - 0.5, (col + 0.5) * ratio + right - 0.5
+
+
+def _reach(index: Floats, size: int) -> slice:
+    """Return the cells along an axis that values at cell-centre indices are read from."""
+    first = min(max(math.floor(index.min()), 0), size - 1)
+    return slice(first, max(first, min(math.ceil(index.max()), size - 1)) + 1)
 
 
 def averaged(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:

@@ -48,7 +48,7 @@ class Context(IntFlag):
 class SceneQuality:
     """The classified scene on its look grid.
 
-    ``cloud`` and ``shadow`` are probabilities, float32 (rows, cols), NaN = no data; ``classes``
+    ``cloud`` and ``shadow`` are probabilities (rows, cols), NaN = no data; ``classes``
     holds ``MaskClass`` and ``context`` ``Context`` bits, both uint8 (rows, cols).
     ``cloud_shadow_percent`` is the share of cloud and shadow among valid pixels. ``model``,
     ``model_version`` and ``model_sha256`` name the network, or say "rules". ``edges`` is what a
@@ -56,8 +56,8 @@ class SceneQuality:
     """
 
     grid: Grid
-    cloud: NDArray[np.float32]
-    shadow: NDArray[np.float32]
+    cloud: NDArray[np.floating]
+    shadow: NDArray[np.floating]
     classes: NDArray[np.uint8]
     context: NDArray[np.uint8]
     cloud_shadow_percent: float
@@ -183,7 +183,11 @@ def cloud_shadow_percent(classes: NDArray[np.uint8]) -> float:
     classes
         ``MaskClass`` of each pixel; 0 percent where none is valid.
     """
-    counts = np.bincount(classes.ravel(), minlength=len(MaskClass))
+    # Row by row, for it counts in integers of eight bytes.
+    counts = sum(
+        (np.bincount(row, minlength=len(MaskClass)) for row in classes),
+        np.zeros(len(MaskClass), np.int64),
+    )
     hidden = counts[MaskClass.CLOUD] + counts[MaskClass.CLOUD_SHADOW]
     return float(100 * hidden / max(counts[MaskClass.CLEAR :].sum(), 1))
 

@@ -56,26 +56,29 @@ def strips(quality: SceneQuality, toa: NDArray[np.uint16], grid: Grid) -> Iterat
     grid
         Frame of ``toa``.
     """
-    chances = GroundField(quality.grid, np.stack((quality.cloud, quality.shadow)))
-    context = GroundField(quality.grid, quality.context)
+    cloud, shadow, context = (
+        GroundField(quality.grid, layer).near(grid)
+        for layer in (quality.cloud, quality.shadow, quality.context)
+    )
+    chances = GroundField(cloud.grid, np.stack((cloud.values, shadow.values), dtype=np.float32))
     edges = quality.edges
     for top in range(0, grid.rows, STRIP_ROWS):
         rows = slice(top, min(top + STRIP_ROWS, grid.rows))
         wide = slice(max(top - edges.reach, 0), min(rows.stop + edges.reach, grid.rows))
         inner = slice(top - wide.start, rows.stop - wide.start)
         around = grid.window(wide.start, 0, wide.stop - wide.start, grid.cols)
-        cloud, shadow = chances.on(around)
+        clouds, shadows = chances.on(around)
         if edges.sharpen and grid.resolution < quality.grid.resolution:
             visible = toa[:3, wide].mean(axis=0, dtype=np.float32)
-            cloud = sharpened(cloud, visible * np.float32(REFLECTANCE_SCALE))
+            clouds = sharpened(clouds, visible * np.float32(REFLECTANCE_SCALE))
         frame = grid.window(top, 0, rows.stop - top, grid.cols)
         image = toa[:4, rows] * np.float32(REFLECTANCE_SCALE)
         known = context.on(frame, nearest=True)
         yield Strip(
             rows,
             toa[0, rows] != 0,
-            widened(cloud, edges.cloud_buffer)[inner],
-            widened(shadow, edges.shadow_buffer)[inner],
+            widened(clouds, edges.cloud_buffer)[inner],
+            widened(shadows, edges.shadow_buffer)[inner],
             _snow(image, known & Context.CAN_SNOW != 0),
             rules.is_water(image, known & Context.FLAT != 0),
             known,
