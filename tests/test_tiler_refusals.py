@@ -149,6 +149,7 @@ def test_values_that_fit_nothing_are_refused_with_a_reason(
     "place",
     [
         "bbox/-180,-90,180,90.png",
+        "bbox/-180,40,180,45.png",
         "bbox/-40,10,40,70.png",
         "bbox/-2e7,-2e7,2e7,2e7.png?coord_crs=epsg:3857",
         "bbox/1e9,1e9,2e9,2e9.png?coord_crs=epsg:32631",

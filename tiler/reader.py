@@ -185,8 +185,9 @@ class GeoTiffReader(Reader):
             The piece reaches too far, or has no place on the ground.
         """
         west, south, east, north = transform_bounds(bounds_crs, WGS84_CRS, *bbox)
-        # Not a number fails every comparison; beyond 180 degrees counting begins anew.
-        if not ((east - west) % 360 <= MAX_SPAN_DEG and 0 <= north - south <= MAX_SPAN_DEG):
+        width = east - west + (360 if east < west else 0)
+        # Not a number fails every comparison.
+        if not (width <= MAX_SPAN_DEG and 0 <= north - south <= MAX_SPAN_DEG):
             raise BadRequestError(
                 f"bbox {bbox}: wanted west, south, east and north, "
                 f"at most {MAX_SPAN_DEG:g} degrees apart"
