@@ -242,6 +242,64 @@ def write_dem(
     return path
 
 
+_RPB_SCALARS = {
+    "lineOffset": "line_offset",
+    "sampOffset": "sample_offset",
+    "latOffset": "lat_offset",
+    "longOffset": "lon_offset",
+    "heightOffset": "height_offset",
+    "lineScale": "line_scale",
+    "sampScale": "sample_scale",
+    "latScale": "lat_scale",
+    "longScale": "lon_scale",
+    "heightScale": "height_scale",
+}
+_RPB_COEFFICIENTS = {
+    "lineNumCoef": "line_num",
+    "lineDenCoef": "line_den",
+    "sampNumCoef": "sample_num",
+    "sampDenCoef": "sample_den",
+}
+_GDAL_TAGS = {
+    "LINE_OFF": "line_offset",
+    "SAMP_OFF": "sample_offset",
+    "LAT_OFF": "lat_offset",
+    "LONG_OFF": "lon_offset",
+    "HEIGHT_OFF": "height_offset",
+    "LINE_SCALE": "line_scale",
+    "SAMP_SCALE": "sample_scale",
+    "LAT_SCALE": "lat_scale",
+    "LONG_SCALE": "lon_scale",
+    "HEIGHT_SCALE": "height_scale",
+    "LINE_NUM_COEFF": "line_num",
+    "LINE_DEN_COEFF": "line_den",
+    "SAMP_NUM_COEFF": "sample_num",
+    "SAMP_DEN_COEFF": "sample_den",
+}
+
+
+def gdal_tags(rpc: Rpc) -> dict[str, str]:
+    """GDAL's ``RPC`` metadata domain in full precision; it has no correction."""
+    tags = {}
+    for tag, name in _GDAL_TAGS.items():
+        value: float | tuple[float, ...] = getattr(rpc, name)
+        tags[tag] = " ".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
+    return tags
+
+
+def rpb_of(rpc: Rpc) -> str:
+    """The model in the layout of CRESDA's ``.rpb`` files."""
+    lines = ['satId = "GF1";', 'bandId = "XXX";', 'SpecId = "XXX";', "BEGIN_GROUP = IMAGE"]
+    lines += ["\terrBias =   1.0;", "\terrRand =    0.0;"]
+    lines += [f"\t{key} = \t{getattr(rpc, name):+.15e}" for key, name in _RPB_SCALARS.items()]
+    for key, name in _RPB_COEFFICIENTS.items():
+        coefficients: tuple[float, ...] = getattr(rpc, name)
+        lines.append(f"\t{key} = (")
+        lines += [f"\t\t{value:+.15e}," for value in coefficients[:-1]]
+        lines += [f"\t\t{coefficients[-1]:+.15e}", "\t);"]
+    return "\n".join([*lines, "END_GROUP = IMAGE", "END;", ""])
+
+
 def gdal_ortho(
     pixels: NDArray[np.uint16], rpc: Rpc, target: Grid, dem: Path, kernel: str
 ) -> NDArray[np.uint16]:
@@ -250,7 +308,7 @@ def gdal_ortho(
     reproject(
         pixels,
         out,
-        rpcs=RPC.from_gdal(rpc.tags()),
+        rpcs=RPC.from_gdal(gdal_tags(rpc)),
         src_crs="EPSG:4326",
         src_nodata=0,
         dst_nodata=0,

@@ -10,7 +10,13 @@ from catalog.errors import DemError, GeometryError
 from catalog.grid import Grid, tiles_touching
 from processing.geometry.dem import HeightModel, open_dem
 from processing.geometry.footprint import height_range
-from processing.geometry.ortho import coarse_scene, covered_window, footprint, orthorectify
+from processing.geometry.ortho import (
+    coarse_window,
+    covered_window,
+    footprint,
+    orthorectify,
+    scene_grid,
+)
 from processing.geometry.rpc import ImageCorrection, Rpc
 from tests.pushbroom import (
     ArrayPart,
@@ -279,14 +285,15 @@ def test_scene_over_the_antimeridian(tmp_path: Path):
             dn = orthorectify([part], tile.grid.window(*window), heights).dn
             counts[tile.name] = np.count_nonzero(dn[0])
     assert max(counts.values()) > 60_000
-    grid, dn, _ = coarse_scene([part], heights)
+    grid = scene_grid([part], heights, 32.0)
+    dn, _ = coarse_window([part], heights, grid)
     assert grid.epsg in (32701, 32760)
     assert np.count_nonzero(dn[0]) * 4 == pytest.approx(90_000 * 1.2, rel=0.25)
 
 
-def test_coarse_scene_is_the_mean_of_the_fine_one(part, heights):
-    grid, dn, saturated = coarse_scene([part], heights, saturation_dn=1023)
-    assert grid.resolution == 32.0
+def test_a_coarse_scene_is_the_mean_of_the_fine_one(part, heights):
+    grid = scene_grid([part], heights, 32.0)
+    dn, saturated = coarse_window([part], heights, grid, saturation_dn=1023)
     assert grid.ulx % 512 == grid.uly % 512 == 0
     fine = Grid(grid.epsg, grid.ulx, grid.uly, 16.0, grid.rows * 2, grid.cols * 2)
     exact = orthorectify([part], fine, heights, saturation_dn=1023)

@@ -30,7 +30,14 @@ from processing.geometry.kernels import draw, interleave
 from processing.geometry.lattice import Lattice
 from processing.geometry.rpc import Floats
 
-__all__ = ["Ortho", "coarse_scene", "covered_window", "footprint", "orthorectify"]
+__all__ = [
+    "Ortho",
+    "coarse_window",
+    "covered_window",
+    "footprint",
+    "orthorectify",
+    "scene_grid",
+]
 
 Kernel = Literal["cubic", "bilinear"]
 
@@ -79,39 +86,11 @@ def orthorectify(
     return _resample(parts, target, heights, _Options(kernel, 1, saturation_dn or 0))
 
 
-def coarse_scene(
-    parts: Sequence[Part],
-    heights: HeightModel,
-    *,
-    resolution_m: float = 2.0 * RESOLUTION_M,
-    saturation_dn: int | None = None,
-) -> tuple[Grid, NDArray[np.uint16], NDArray[np.uint8]]:
-    """Resample a whole scene to a coarse grid, for what is decided once for all its tiles.
-
-    Image pixels are averaged in squares to about the resolution, then resampled bilinearly.
-
-    Parameters
-    ----------
-    parts, heights, saturation_dn
-        As in `orthorectify`.
-    resolution_m
-        Pixel size in metres.
-
-    Returns
-    -------
-    grid
-        In the UTM zone of the scene's centre, its origin on multiples of 512 m.
-    dn : ndarray
-        Shape (bands, rows, cols), uint16, 0 = no data.
-    saturated : ndarray
-        Shape (rows, cols), uint8; bits of bands as in `Ortho`.
-    """
-    grid = scene_grid(parts, heights, resolution_m)
-    return grid, *coarse_window(parts, heights, grid, saturation_dn=saturation_dn)
-
-
 def scene_grid(parts: Sequence[Part], heights: HeightModel, resolution_m: float) -> Grid:
-    """Return the grid in the UTM zone of a scene's middle that holds the scene."""
+    """Return the grid in the UTM zone of a scene's middle that holds the scene.
+
+    Its origin lies on multiples of 512 m.
+    """
     return grid_around(footprint(parts, heights), resolution_m)
 
 
@@ -122,7 +101,24 @@ def coarse_window(
     *,
     saturation_dn: int | None = None,
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-    """Resample what lies on a coarse grid, as `coarse_scene` does; dn and saturated."""
+    """Resample to a coarse grid, for what is decided once for all tiles of a scene.
+
+    Image pixels are averaged in squares to about the resolution, then resampled bilinearly.
+
+    Parameters
+    ----------
+    parts, heights, saturation_dn
+        As in `orthorectify`.
+    grid
+        Grid or a window of it, of any resolution.
+
+    Returns
+    -------
+    dn : ndarray
+        Shape (bands, rows, cols), uint16, 0 = no data.
+    saturated : ndarray
+        Shape (rows, cols), uint8; bits of bands as in `Ortho`.
+    """
     factor = max(1, round(grid.resolution / RESOLUTION_M))
     options = _Options("bilinear", factor, saturation_dn or 0)
     dn = np.zeros((parts[0].bands, *grid.shape), np.uint16)

@@ -45,22 +45,6 @@ _COEFFICIENTS: Final = {
     "sampNumCoef": "sample_num",
     "sampDenCoef": "sample_den",
 }
-_GDAL_TAGS: Final = {
-    "LINE_OFF": "line_offset",
-    "SAMP_OFF": "sample_offset",
-    "LAT_OFF": "lat_offset",
-    "LONG_OFF": "lon_offset",
-    "HEIGHT_OFF": "height_offset",
-    "LINE_SCALE": "line_scale",
-    "SAMP_SCALE": "sample_scale",
-    "LAT_SCALE": "lat_scale",
-    "LONG_SCALE": "lon_scale",
-    "HEIGHT_SCALE": "height_scale",
-    "LINE_NUM_COEFF": "line_num",
-    "LINE_DEN_COEFF": "line_den",
-    "SAMP_NUM_COEFF": "sample_num",
-    "SAMP_DEN_COEFF": "sample_den",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +165,6 @@ class Rpc:
             "check that the .rpb belongs to this image"
         )
 
-    def tags(self) -> dict[str, str]:
-        """Return GDAL's ``RPC`` metadata domain in full precision; it has no correction."""
-        tags = {}
-        for tag, name in _GDAL_TAGS.items():
-            value: float | tuple[float, ...] = getattr(self, name)
-            tags[tag] = " ".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
-        return tags
-
     def _newton_step(
         self,
         x: Floats,
@@ -274,34 +250,6 @@ def read_rpb(path: Path) -> Rpc:
     except OSError as error:
         raise GeometryError(f"{path}: RPC file cannot be read: {error.strerror}") from error
     return parse_rpb(text, str(path))
-
-
-def format_rpb(rpc: Rpc, satellite: str) -> str:
-    """Write ``rpc`` in the layout of CRESDA's ``.rpb`` files.
-
-    Parameters
-    ----------
-    rpc
-        The model.
-    satellite
-        Value of ``satId``, e.g. "GF1".
-    """
-    lines = [
-        f'satId = "{satellite}";',
-        'bandId = "XXX";',
-        'SpecId = "XXX";',
-        "BEGIN_GROUP = IMAGE",
-        "\terrBias =   1.0;",
-        "\terrRand =    0.0;",
-    ]
-    lines += [f"\t{key} = \t{getattr(rpc, field):+.15e}" for key, field in _SCALARS.items()]
-    for key, field in _COEFFICIENTS.items():
-        coefficients: tuple[float, ...] = getattr(rpc, field)
-        lines.append(f"\t{key} = (")
-        lines += [f"\t\t{value:+.15e}," for value in coefficients[:-1]]
-        lines += [f"\t\t{coefficients[-1]:+.15e}", "\t);"]
-    lines += ["END_GROUP = IMAGE", "END;", ""]
-    return "\n".join(lines)
 
 
 def _entry(entries: Mapping[str, str], key: str, source: str) -> str:
