@@ -91,9 +91,7 @@ def check_draft(folder: Path, name: str, item: Mapping[str, Any]) -> None:
 
 def _new_folder(parent: Path, name: str) -> tuple[Path, int]:
     """Make and lock a folder, once those that killed runs of this user have left are gone."""
-    gate = os.open(parent, os.O_RDONLY)
-    try:
-        fcntl.flock(gate, fcntl.LOCK_EX)
+    with locked(parent):
         for leftover in parent.glob(f"{name}.draft-*"):
             # One whose process ends at this moment removes it itself.
             with suppress(FileNotFoundError):
@@ -103,9 +101,18 @@ def _new_folder(parent: Path, name: str) -> tuple[Path, int]:
         folder.chmod(0o755)
         lock = os.open(folder, os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX)
-    finally:
-        os.close(gate)
     return folder, lock
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, for which other processes that ask for it wait."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _remove_if_dead(folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from catalog.drafts import check_draft, local_draft, refused
+from catalog.drafts import check_draft, local_draft, locked, refused
 from catalog.errors import ProductError, StoreError
 from catalog.product import COLLECTIONS, ItemId
 from catalog.store import (
@@ -263,7 +263,8 @@ class FolderDraft:
         last.write_bytes(document)
         _flush(last)
         self._target.parent.mkdir(parents=True, exist_ok=True)
-        self._exchange()
+        with locked(self._target.parent):
+            self._exchange()
         _flush(self._target.parent)
 
     def _exchange(self) -> None:

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from catalog.drafts import locked
 from catalog.errors import ProductError, StoreError
 from catalog.facts import describe_file
 from catalog.folder import FolderStore
@@ -149,6 +151,21 @@ def test_two_runs_of_one_scene_do_not_disturb_each_other(store: FolderStore) -> 
     folder = store.root / relative_folder(ID)
     assert (folder / ID.file_name("SR")).read_bytes() == b"first"
     assert os.listdir(store.root / ".drafts") == []
+
+
+def test_two_runs_put_their_products_into_place_one_after_the_other(store: FolderStore) -> None:
+    place = (store.root / relative_folder(ID)).parent
+    place.mkdir(parents=True)
+    with store.draft(ID) as draft:
+        item = _write(draft.folder, b"pixels")
+        second = threading.Thread(target=draft.commit, args=(item,))
+        with locked(place):
+            second.start()
+            second.join(0.3)
+            assert second.is_alive()
+            assert store.get(ID) is None
+        second.join()
+    assert store.get(ID) is not None
 
 
 def _cramped(root: Path, size: int) -> None:
