@@ -164,7 +164,7 @@ def _cloud_percent(tags: _Tags) -> float | None:
 
 
 def _gains(tags: _Tags) -> tuple[float, ...] | None:
-    """Return the product's own coefficients; a list with NULL in it counts as absent."""
+    """Return the product's own coefficients; a list with NULL, or of zeros, counts as absent."""
     for tag in _GAIN_TAGS:
         text = tags.optional(tag)
         words = [] if text is None else [word for word in re.split(r"[,;\s]+", text) if word]
@@ -173,7 +173,8 @@ def _gains(tags: _Tags) -> tuple[float, ...] | None:
         gains = tuple(_float(word) for word in words)
         if any(math.isnan(gain) for gain in gains):
             raise MetadataError(f"{tags.path}: {tag} is {text!r}, a list of numbers wanted")
-        return gains
+        if any(gains):
+            return gains
     return None
 
 

@@ -18,7 +18,7 @@ from catalog.product import (
     asset_specs,
     optional_specs,
 )
-from processing.atmosphere.correct import surface_reflectance
+from processing.atmosphere.correct import Coefficients, surface_reflectance
 from processing.atmosphere.nbar import c_factor, normalised
 from processing.atmosphere.sky import Sky
 from processing.atmosphere.uncertainty import CONFUSED_WITH, reflectance_uncertainty
@@ -36,6 +36,8 @@ from processing.write import write_cog, write_thumbnail
 
 CELL_PIXELS = 64
 """Pixels along one side of a cell of atmospheric coefficients: 1024 m."""
+_LEAST_AOD = REFLECTANCE_SCALE / 2
+"""Optical depth below which the stored one is clamped, as 0 is no data."""
 _ANGLE_STEP = 8
 """Pixels between those that the mean angles of a tile are taken from."""
 
@@ -173,7 +175,7 @@ def _assets(
         toa,
         frame,
         saturated=pixels.saturated != 0,
-        clamped=clamped,
+        clamped=clamped | (aod < _LEAST_AOD),
         aod=aod,
         aerosol_source=source,
         low_sun=pixels.sun_zenith > settings.low_sun_deg,
@@ -188,14 +190,7 @@ def _assets(
     }
     if settings.uncertainty:
         arrays["AOD_uncertainty"] = _encoded(looked.aod.sigma_on(frame), valid)
-        arrays["SR_uncertainty"] = reflectance_uncertainty(
-            toa,
-            uniform,
-            frame,
-            best=best,
-            hazier=sky.coefficients(cells, sigmas=1.0),
-            other_model=sky.coefficients(cells, CONFUSED_WITH[looked.aod.model]),
-        )
+        arrays["SR_uncertainty"] = _uncertainty(pixels, uniform, sky, best)
     if looked.relief is not None:
         _level(arrays, looked.relief, frame, seen.heights, field)
     if settings.nbar:
@@ -203,6 +198,20 @@ def _assets(
         factors = c_factor(seen.package.camera.name, field.on(cells), latitude)
         arrays["NBAR"] = normalised(sr, frame, cells, factors)
     return arrays
+
+
+def _uncertainty(
+    pixels: _Pixels, sr: NDArray[np.uint16], sky: Sky, best: Coefficients
+) -> NDArray[np.uint16]:
+    """Return one sigma of the reflectance that was made with the coefficients ``best``."""
+    return reflectance_uncertainty(
+        pixels.toa,
+        sr,
+        pixels.frame,
+        best=best,
+        hazier=sky.coefficients(best.grid, sigmas=1.0),
+        other_model=sky.coefficients(best.grid, CONFUSED_WITH[sky.fit.model]),
+    )
 
 
 def _level(

@@ -142,6 +142,7 @@ def test_west_and_south_names_fractional_seconds_and_utc(tmp_path: Path) -> None
         {"AGain": "NULL"},
         {"AbsCeof": ""},
         {"AGain": "0.17,NULL,0.12,0.13"},
+        {"AGain": "0,0.0,0,0"},
         {"RegionName": "广东 & 海南"},
     ],
 )

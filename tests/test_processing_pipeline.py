@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -15,6 +16,7 @@ from catalog.check import check
 from catalog.folder import FolderStore
 from catalog.grid import tile
 from catalog.product import QA, ItemId, MaskClass
+from processing.atmosphere.aod import AodField, fit_cells
 from processing.geometry.coregister import MatchTable, Registration
 from processing.geometry.gate import measure
 from processing.geometry.refine import Model
@@ -188,6 +190,26 @@ def test_where_the_sun_is_too_low_a_scene_has_no_data(cloudy: Simulated, tmp_pat
     assert 0.3 < lit.sum() / whole.sum() < 0.9
     assert not (lit & ~whole).any()
     assert zenith.max() <= limit + 0.01
+
+
+def test_an_optical_depth_of_zero_is_written_and_flagged(
+    cloudy: Simulated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_haze(*parts: Any) -> AodField:
+        field = fit_cells(*parts)
+        return replace(field, aod=np.zeros_like(field.aod))
+
+    monkeypatch.setattr("processing.look.fit_cells", without_haze)
+    _produce(cloudy, tmp_path)
+    (stored,) = FolderStore(tmp_path).items()
+    images = {}
+    for key in ("AOD", "qa"):
+        path = tmp_path / stored.relative / stored.item["assets"][key]["href"]
+        with rasterio.open(path) as raster:
+            images[key] = raster.read(1)
+    valid = images["qa"] != 0
+    assert (images["AOD"][valid] == 1).all()
+    assert (images["qa"][valid] >> QA["clamped"].offset & 1 == 1).all()
 
 
 def test_a_tile_of_a_few_pixels_has_angles() -> None:
