@@ -24,13 +24,10 @@ from catalog.errors import AtmosphereError
 from processing.atmosphere.gas import GasColumns
 from processing.atmosphere.lut import surface_pressure_hpa
 from processing.atmosphere.prior import HIGHEST_AOD, AodPrior
-from processing.rasters import lies_on_earth
+from processing.rasters import Bounds, lies_on_earth
 
 if TYPE_CHECKING:
     import xarray
-
-Bounds = tuple[float, float, float, float]
-"""West, south, east, north in degrees; east may exceed 180."""
 
 _DU_PER_KG_M2: Final = 1 / 2.1415e-5
 _G_CM2_PER_KG_M2: Final = 0.1

@@ -1,6 +1,11 @@
-"""What rasters from outside must say of themselves before they are warped."""
+"""Where rasters from outside lie, as far as they say so."""
 
 from typing import Any
+
+from rasterio.warp import transform_bounds
+
+Bounds = tuple[float, float, float, float]
+"""West, south, east, north in degrees; east may exceed 180."""
 
 
 def lies_on_earth(raster: Any) -> bool:
@@ -10,3 +15,9 @@ def lies_on_earth(raster: Any) -> bool:
     """
     crs = raster.crs
     return crs is not None and bool(crs.is_geographic or crs.is_projected)
+
+
+def lonlat_bounds(raster: Any) -> Bounds:
+    """Return the extent of an open raster in degrees, east beyond 180 where it crosses."""
+    west, south, east, north = transform_bounds(raster.crs, "OGC:CRS84", *raster.bounds)
+    return west, south, east if east >= west else east + 360.0, north

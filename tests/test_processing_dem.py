@@ -179,6 +179,23 @@ def test_the_middle_of_a_large_void_takes_the_nearest_heights(tmp_path: Path):
     np.testing.assert_allclose(open_dem(path, BOUNDS).heights(lon, lat), 4200.0, atol=1e-3)
 
 
+def test_a_projected_file_over_the_antimeridian_is_read_on_both_sides(tmp_path: Path):
+    to_map = Transformer.from_crs(4326, 32701, always_xy=True)
+    x, y = to_map.transform([179.5, -179.5], [-16.5, -17.5])
+    lon = np.linspace(179.6, 180.4, 9)
+    cols, rows = int((x[1] - x[0]) / 500), int((y[0] - y[1]) / 500)
+    values = np.tile(np.arange(cols, dtype=np.float32), (rows, 1))
+    path = write_raster(
+        tmp_path / "utm.tif", values, Affine(500, 0, x[0], 0, -500, y[0]), "EPSG:32701+5773"
+    )
+    model = open_dem(path, (179.5, -17.4, 180.5, -16.6))
+    (file,) = model.files
+    assert file.bounds[0] < 179.6 < 180.4 < file.bounds[2]
+    east, _ = to_map.transform(lon, np.full(9, -17.0))
+    undulation = model.heights(lon, np.full(9, -17.0)) - ((east - x[0]) / 500 - 0.5)
+    assert 45 < undulation.min() <= undulation.max() < 60
+
+
 def test_heights_of_a_local_system_are_refused(tmp_path: Path):
     transform = Affine(0.001, 0.0, 2.05, 0.0, -0.001, 44.55)
     local = 'LOCAL_CS["site",UNIT["metre",1]]'

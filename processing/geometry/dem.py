@@ -17,7 +17,6 @@ from catalog.grid import Grid
 from processing.geometry import glo30
 from processing.geometry.demfiles import (
     SUFFIXES,
-    Bounds,
     DemFile,
     frame_over,
     mosaic,
@@ -25,6 +24,7 @@ from processing.geometry.demfiles import (
 from processing.geometry.geoid import Datum, Geoid, open_geoid
 from processing.geometry.lattice import Lattice
 from processing.geometry.rpc import Floats, near_longitude
+from processing.rasters import Bounds
 
 _CACHE: Final = Path("~/.cache/gfard/glo30")
 _ADDRESSES: Final = ("https://", "http://", "s3://")

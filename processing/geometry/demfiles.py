@@ -22,12 +22,9 @@ from scipy.ndimage import distance_transform_edt
 
 from catalog.errors import DemError
 from processing.geometry.geoid import Datum
-from processing.rasters import lies_on_earth
+from processing.rasters import Bounds, lies_on_earth, lonlat_bounds
 
 Floats = NDArray[np.float64]
-Bounds = tuple[float, float, float, float]
-"""West, south, east, north in degrees; east may exceed 180."""
-
 SUFFIXES: Final = frozenset({".tif", ".tiff", ".hgt", ".dt1", ".dt2", ".vrt", ".bil"})
 _METRES_PER_DEGREE: Final = 111_000.0
 _VOID_SEARCH_PX: Final = 100
@@ -63,7 +60,7 @@ class DemFile:
                     raise DemError(
                         f"{path}: heights without a geographic or projected CRS; one is wanted"
                     )
-                bounds = transform_bounds(raster.crs, "OGC:CRS84", *raster.bounds)
+                bounds = lonlat_bounds(raster)
                 shape, crs = raster.shape, CRS.from_user_input(raster.crs)
         except RasterioIOError as error:
             raise DemError(f"{path}: heights cannot be read: {error}") from error

@@ -10,8 +10,8 @@ from catalog.grid import Tile
 from catalog.product import MaskClass
 from catalog.store import Store, StoredItem
 from catalog.versions import current
+from processing.rasters import Bounds
 from processing.reference.image import (
-    Bounds,
     Piece,
     ReferenceImage,
     Screen,

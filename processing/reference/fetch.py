@@ -22,7 +22,8 @@ from rasterio.windows import transform as window_transform
 
 from catalog.errors import ReferenceImageError
 from catalog.product import RESOLUTION_M
-from processing.reference.image import Bounds, opened
+from processing.rasters import Bounds
+from processing.reference.image import opened
 
 CACHE: Final = Path("~/.cache/gfard/reference")
 LIMIT_GB: Final = 20.0

@@ -5,8 +5,8 @@ from typing import Final
 
 from catalog.errors import ReferenceImageError
 from processing.geometry.dem import extent_text
+from processing.rasters import Bounds
 from processing.reference.image import (
-    Bounds,
     ReferenceImage,
     describe,
     first_known,

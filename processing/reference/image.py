@@ -15,10 +15,7 @@ from rasterio.warp import calculate_default_transform, transform_bounds
 
 from catalog.errors import ReferenceImageError
 from catalog.grid import Grid
-from processing.rasters import lies_on_earth
-
-Bounds = tuple[float, float, float, float]
-"""West, south, east, north in degrees; east may exceed 180."""
+from processing.rasters import Bounds, lies_on_earth, lonlat_bounds
 
 BAND_ORDER: Final = ("red", "nir", "green", "blue")
 """Bands that both cameras and every reference worth its name have, the best for matching first."""
@@ -172,12 +169,6 @@ def opened(path: str, name: str) -> Any:
             "where it lies"
         )
     return raster
-
-
-def lonlat_bounds(raster: Any) -> Bounds:
-    """Return the extent of an open raster in degrees, east beyond 180 where it crosses."""
-    west, south, east, north = transform_bounds(raster.crs, "OGC:CRS84", *raster.bounds)
-    return west, south, east if east >= west else east + 360.0, north
 
 
 def known_bands(raster: Any) -> dict[str, int]:

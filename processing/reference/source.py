@@ -8,10 +8,11 @@ from pathlib import Path
 from catalog.errors import ReferenceImageError
 from catalog.grid import Tile
 from catalog.store import Store
+from processing.rasters import Bounds
 from processing.reference.archive import ARCHIVE, open_archive
 from processing.reference.fetch import Cache
 from processing.reference.files import open_files
-from processing.reference.image import Bounds, ReferenceImage
+from processing.reference.image import ReferenceImage
 from processing.reference.stac import Search, search_stac
 
 _ADDRESSES = ("https://", "http://")

@@ -21,10 +21,10 @@ from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
 from catalog.errors import ReferenceImageError
+from processing.rasters import Bounds
 from processing.reference.fetch import Cache
 from processing.reference.image import (
     BAND_ORDER,
-    Bounds,
     Piece,
     ReferenceImage,
     Screen,
