@@ -7,9 +7,7 @@ run leaves only files that nothing names; they are swept away by a later commit 
 The files of the version before stay until then, for those who still hold its addresses.
 """
 
-import logging
 import os
-import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +17,7 @@ from functools import cached_property, lru_cache
 from itertools import islice
 from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import obstore
@@ -27,8 +25,9 @@ import orjson
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from catalog.drafts import check_draft, local_draft
-from catalog.errors import ProductError, StoreError
+from catalog.bucket_draft import BucketDraft
+from catalog.drafts import local_draft
+from catalog.errors import ProductError, StoreError, UnreadableItemError
 from catalog.product import COLLECTIONS, ItemId
 from catalog.s3 import connect, scheme, teach_gdal
 from catalog.settings import BucketSettings
@@ -38,17 +37,14 @@ from catalog.store import (
     SCENES,
     Place,
     StoredItem,
+    Unreadable,
     hidden_document,
     hidden_name,
+    parse_item,
     published_parts,
     relative_folder,
     scene_key,
 )
-
-if TYPE_CHECKING:
-    pass
-
-_LOG = logging.getLogger(__name__)
 
 SCHEME = "s3://"
 _READERS = 16
@@ -56,7 +52,6 @@ _READERS = 16
 _LEFTOVER_AGE = timedelta(days=1)
 """Files of runs that were not committed are taken for leftovers after this time."""
 _JSON = "application/json"
-_ITEM_JSON = "application/geo+json"
 
 
 class BucketStore:
@@ -99,7 +94,7 @@ class BucketStore:
         return connect(self.bucket, self.prefix, self.settings)
 
     @contextmanager
-    def draft(self, item_id: ItemId) -> Iterator["BucketDraft"]:
+    def draft(self, item_id: ItemId) -> Iterator[BucketDraft]:
         """Open a local folder for a new product; nothing is in the bucket before the commit.
 
         Raises
@@ -111,15 +106,15 @@ class BucketStore:
         with local_draft(scratch, str(item_id)) as folder:
             yield BucketDraft(self, folder, item_id)
 
-    def items(self) -> Iterator[StoredItem]:
+    def items(self, unreadable: Unreadable | None = None) -> Iterator[StoredItem]:
         """Yield every complete item in the order of its keys.
 
         Raises
         ------
         StoreError
-            The bucket cannot be read, or the JSON of an item is none.
+            The bucket cannot be read; or, where nobody is to be told, what is no item.
         """
-        yield from self._complete_items("")
+        yield from self._complete_items("", unreadable)
 
     def items_on(self, tile: str) -> Iterator[StoredItem]:
         """Yield every complete item of one tile, the collections one after the other.
@@ -141,9 +136,12 @@ class BucketStore:
             The bucket cannot be read, or the item's JSON is none.
         """
         relative = relative_folder(item_id)
-        item = self._read_json(f"{relative}/{item_id}.json")
+        content = self._read(key := f"{relative}/{item_id}.json")
+        if content is None:
+            return None
         place = Place(f"{self.label}/{relative}", scheme(self.bucket, self.settings))
-        return None if item is None else StoredItem(item_id, relative, item, place)
+        item = parse_item(content, item_id, f"{self.label}/{key}")
+        return StoredItem(item_id, relative, item, place)
 
     def raster_path(self, relative: str) -> str:
         """Return GDAL's name of a published file, which GDAL then knows how to reach.
@@ -301,12 +299,25 @@ class BucketStore:
         with self._refusals(key):
             obstore.head(self.objects, key)
 
-    def _complete_items(self, below: str) -> Iterator[StoredItem]:
+    def _complete_items(
+        self, below: str, unreadable: Unreadable | None = None
+    ) -> Iterator[StoredItem]:
         """Yield the items whose JSON lies below a prefix."""
+
+        def read(item_id: ItemId) -> StoredItem | None:
+            """Read an item; one that is none is passed over where somebody is to be told."""
+            try:
+                return self.get(item_id)
+            except UnreadableItemError as error:
+                if unreadable is None:
+                    raise
+                unreadable(StoredItem(item_id, relative_folder(item_id), {}), error)
+                return None
+
         found = (item_id for key, _ in self._keys(below) if (item_id := _item_id(key)))
         with ThreadPoolExecutor(_READERS) as pool:
             while some := list(islice(found, 4 * _READERS)):
-                yield from filter(None, pool.map(self.get, some))
+                yield from filter(None, pool.map(read, some))
 
     def _keys(self, below: str) -> Iterator[tuple[str, datetime]]:
         """Yield the keys below a prefix with the time of their last change."""
@@ -315,12 +326,17 @@ class BucketStore:
                 for found in some:
                     yield found["path"], found["last_modified"]
 
-    def _read_json(self, key: str) -> Mapping[str, Any] | None:
+    def _read(self, key: str) -> bytes | None:
         with self._refusals(key):
             try:
-                content = bytes(obstore.get(self.objects, key).bytes())
+                return bytes(obstore.get(self.objects, key).bytes())
             except FileNotFoundError:
                 return None
+
+    def _read_json(self, key: str) -> Mapping[str, Any] | None:
+        content = self._read(key)
+        if content is None:
+            return None
         try:
             document: Mapping[str, Any] = orjson.loads(content)
         except orjson.JSONDecodeError as error:
@@ -340,57 +356,6 @@ class BucketStore:
                 f"{self.label}/{key}: {reason}; the bucket must be there, and GFARD_S3_ENDPOINT, "
                 "_REGION, _ACCESS_KEY_ID and _SECRET_ACCESS_KEY must open it"
             ) from error
-
-
-class BucketDraft:
-    """A local folder that is put into the bucket as a whole."""
-
-    def __init__(self, store: BucketStore, folder: Path, item_id: ItemId) -> None:
-        self._store = store
-        self._folder = folder
-        self._id = item_id
-
-    @property
-    def folder(self) -> Path:
-        """Folder for the files of the item."""
-        return self._folder
-
-    def commit(self, item: Mapping[str, Any]) -> None:
-        """Publish the files together with ``item``, replacing an older product of that id.
-
-        Raises
-        ------
-        ProductError
-            The item is of another id or names files that are not in the folder.
-        StoreError
-            The bucket refuses.
-        """
-        check_draft(self._folder, str(self._id), item)
-        relative = relative_folder(self._id)
-        before = self._store.get(self._id)
-        run = secrets.token_hex(4)
-        for asset in item["assets"].values():
-            path = self._folder / asset["href"]
-            self._store.put(f"{relative}/{run}/{path.name}", path, asset["type"])
-        document = orjson.dumps(_moved(item, run), option=orjson.OPT_INDENT_2)
-        self._store.put(f"{relative}/{self._id}.json", document, _ITEM_JSON)
-        _LOG.info("published %s/%s", self._store.label, relative)
-        self._store.sweep(relative, [run, *_runs(before)])
-
-
-def _moved(item: Mapping[str, Any], run: str) -> dict[str, Any]:
-    """Return an item whose files lie in the folder of their run."""
-    assets = {
-        key: {**asset, "href": f"./{run}/{asset['href'].removeprefix('./')}"}
-        for key, asset in item["assets"].items()
-    }
-    return {**item, "assets": assets}
-
-
-def _runs(stored: StoredItem | None) -> set[str]:
-    """Names of the runs that an item's files come from."""
-    assets = () if stored is None else stored.item["assets"].values()
-    return {asset["href"].removeprefix("./").partition("/")[0] for asset in assets}
 
 
 def _item_id(key: str) -> ItemId | None:

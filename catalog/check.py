@@ -15,10 +15,10 @@ import rasterio
 from rasterio.errors import RasterioError
 from rio_cogeo.cogeo import cog_validate
 
-from catalog.errors import ProductError
+from catalog.errors import ProductError, UnreadableItemError
 from catalog.item import COG_MEDIA_TYPE
 from catalog.product import GEOMETRY, ItemId, asset_specs
-from catalog.store import Store
+from catalog.store import Store, StoredItem
 from catalog.validate import SchemaValidator
 
 _MULTIHASH_SHA256 = "1220"
@@ -95,16 +95,22 @@ def check_store(store: Store, schemas: Path | None = None) -> list[Finding]:
     StoreError
         The store cannot be read.
     """
-    findings = []
+    findings: list[Finding] = []
     empty = True
-    for stored in store.items():
+
+    def unreadable(stored: StoredItem, error: UnreadableItemError) -> None:
+        """Report an item that is none."""
+        place = f"{store.label}/{stored.relative}/{stored.id}.json"
+        findings.append(Finding("error", "item-unreadable", str(error), _AGAIN, place))
+
+    for stored in store.items(unreadable):
         empty = False
         place = f"{store.label}/{stored.relative}"
         with store.local_copy(stored) as folder:
             for found in check(folder, schemas):
                 name = Path(found.path).relative_to(folder).as_posix()
                 findings.append(replace(found, path=f"{place}/{name}"))
-    if empty:
+    if empty and not findings:
         hint = "name the address that `gfard process --store` wrote to"
         findings.append(Finding("error", "no-item", "there is no item here", hint, store.label))
     return findings

@@ -19,6 +19,7 @@
     ├── ProductError          a product, item or name that breaks the contract
     ├── LabelError            labelled chips that cannot be read as such
     ├── StoreError            the store cannot be read or written
+    │   └── UnreadableItemError   the JSON of an item is no item
     ├── DownloadError         a list of files that cannot be read, or must not be written
     ├── CatalogError          the database refuses, is absent, or holds another version
     └── ServiceError          a process of the platform cannot be started (port, cluster)
@@ -101,6 +102,10 @@ class LabelError(GfardError):
 
 class StoreError(GfardError):
     """The store cannot be read or written."""
+
+
+class UnreadableItemError(StoreError):
+    """The JSON of an item is there and can be read, but is no item."""
 
 
 class DownloadError(GfardError):

@@ -13,15 +13,17 @@ from typing import Any
 import orjson
 
 from catalog.drafts import check_draft, local_draft, locked, refused
-from catalog.errors import ProductError, StoreError
+from catalog.errors import ProductError, StoreError, UnreadableItemError
 from catalog.product import COLLECTIONS, ItemId
 from catalog.store import (
     HIDDEN,
     LEVELS,
     SCENES,
     StoredItem,
+    Unreadable,
     hidden_document,
     hidden_name,
+    parse_item,
     published_parts,
     relative_folder,
     scene_key,
@@ -57,17 +59,18 @@ class FolderStore:
         with local_draft(self.root, name) as folder:
             yield FolderDraft(folder, self.root / relative_folder(item_id), name)
 
-    def items(self) -> Iterator[StoredItem]:
+    def items(self, unreadable: Unreadable | None = None) -> Iterator[StoredItem]:
         """Yield every complete item in the order of its folders.
 
         Raises
         ------
         StoreError
-            The root is no folder, or the JSON of an item cannot be read.
+            The root is no folder, or the JSON of an item cannot be read; what is no item raises
+            only where nobody is to be told.
         """
         if not self.root.is_dir():
             raise StoreError(f"{self.root} is not a folder; wanted: the store's root")
-        yield from self._complete_items(_item_folders(self.root, LEVELS))
+        yield from self._complete_items(_item_folders(self.root, LEVELS), unreadable)
 
     def items_on(self, tile: str) -> Iterator[StoredItem]:
         """Yield every complete item of one tile, the collections one after the other.
@@ -93,12 +96,12 @@ class FolderStore:
         relative = relative_folder(item_id)
         path = self.root / relative / f"{item_id}.json"
         try:
-            item = orjson.loads(path.read_bytes())
+            content = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, orjson.JSONDecodeError) as error:
-            raise StoreError(f"{path}: not readable as a STAC item: {error}") from error
-        return StoredItem(item_id, relative, item)
+        except OSError as error:
+            raise StoreError(f"{path}: not readable: {error}") from error
+        return StoredItem(item_id, relative, parse_item(content, item_id, path))
 
     def raster_path(self, relative: str) -> str:
         """Return the path of a published file, as text; errors as of `resolve`."""
@@ -213,14 +216,22 @@ class FolderStore:
         except OSError as error:
             raise refused(self.root, error) from error
 
-    def _complete_items(self, folders: Iterable[Path]) -> Iterator[StoredItem]:
+    def _complete_items(
+        self, folders: Iterable[Path], unreadable: Unreadable | None = None
+    ) -> Iterator[StoredItem]:
         """Yield the items that lie complete in folders called after them."""
         for folder in folders:
             try:
                 item_id = ItemId.parse(folder.name)
             except ProductError:
                 continue
-            found = self.get(item_id)
+            try:
+                found = self.get(item_id)
+            except UnreadableItemError as error:
+                if unreadable is None:
+                    raise
+                unreadable(StoredItem(item_id, relative_folder(item_id), {}), error)
+                continue
             if found is not None:
                 yield found
 

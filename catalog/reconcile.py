@@ -14,6 +14,7 @@ import psycopg
 from catalog.changes import Kind, withdraw, withdrawn
 from catalog.check import Finding, check_item
 from catalog.database import session
+from catalog.errors import StoreError, UnreadableItemError
 from catalog.load import publish
 from catalog.published import published_version
 from catalog.store import Store, StoredItem
@@ -58,7 +59,8 @@ def compare(
     -------
     list of Finding
         Products that are not in the catalogue or stand there otherwise, then entries of the
-        catalogue whose products are gone. Withdrawn products are meant to be absent.
+        catalogue whose products are gone. Withdrawn products are meant to be absent; of those
+        whose item cannot be read ``check`` tells.
 
     Raises
     ------
@@ -69,9 +71,14 @@ def compare(
     """
     findings: list[Finding] = []
     stored = set()
+
+    def unreadable(broken: StoredItem, error: UnreadableItemError) -> None:
+        """Pass over an item that is none."""
+        stored.add(str(broken.id))
+
     with session(dsn) as connection:
         away = withdrawn(connection)
-        for count, version in enumerate(versions(store.items(), away), start=1):
+        for count, version in enumerate(versions(store.items(unreadable), away), start=1):
             item = published_version(version, public_url)
             stored.add(item["id"])
             findings += _compare_item(connection, version.stored, item)
@@ -113,10 +120,22 @@ def repair(store: Store, dsn: str, public_url: str, progress: Progress | None = 
     CatalogError
         The database is not to be reached, or refuses.
     StoreError
-        The store cannot be read or written.
+        The store cannot be read or written, or holds no product: one that is not mounted, or the
+        folder of a single product, would empty the catalogue.
     """
     broken: list[str] = []
-    for stored in store.items():
+
+    def quarantine(stored: StoredItem, error: UnreadableItemError) -> None:
+        """Hide an item that is none."""
+        store.quarantine(stored, str(error))
+        broken.append(str(stored.id))
+
+    if next(store.items(lambda stored, error: None), None) is None:
+        raise StoreError(
+            f"{store.label} holds no product, so that all would be removed from the catalogue: "
+            "name the root of the store; nothing was changed"
+        )
+    for stored in store.items(quarantine):
         with store.local_copy(stored) as folder:
             errors = [found for found in check_item(folder / f"{stored.id}.json")
                       if found.level == "error"]  # fmt: skip

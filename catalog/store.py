@@ -8,7 +8,7 @@ rename in a folder; in a bucket, putting that JSON after everything it names).
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from catalog.errors import StoreError
+from catalog.errors import StoreError, UnreadableItemError
 from catalog.product import ItemId
 
 SCENES = ".scenes"
@@ -56,6 +56,10 @@ class StoredItem:
         return self.id.collection
 
 
+Unreadable = Callable[[StoredItem, UnreadableItemError], None]
+"""Told of items whose JSON is none, which are then passed over; they are given without content."""
+
+
 class Draft(Protocol):
     """An item in the making; what is not committed when its block ends is removed."""
 
@@ -77,7 +81,7 @@ class Store(Protocol):
     def draft(self, item_id: ItemId) -> AbstractContextManager[Draft]:
         """Open a hidden place for a new product."""
 
-    def items(self) -> Iterator[StoredItem]:
+    def items(self, unreadable: Unreadable | None = None) -> Iterator[StoredItem]:
         """Yield every complete item in the order of its folders."""
 
     def items_on(self, tile: str) -> Iterator[StoredItem]:
@@ -112,6 +116,26 @@ class Store(Protocol):
 
     def scenes(self) -> Iterator[Mapping[str, Any]]:
         """Yield what became of the scenes that were worked on, in the order of their names."""
+
+
+def parse_item(content: bytes, item_id: ItemId, place: object) -> Mapping[str, Any]:
+    """Return an item out of its JSON.
+
+    Raises
+    ------
+    UnreadableItemError
+        It is no JSON, or lacks what every item has.
+    """
+    try:
+        item = orjson.loads(content)
+        if item["id"] != str(item_id) or not (item["assets"] and item["properties"]):
+            raise ValueError(f"it is of {item['id']}, or empty")
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableItemError(
+            f"{place}: not readable as a STAC item: {error!r}; `gfard check --repair` hides it"
+        ) from error
+    found: Mapping[str, Any] = item
+    return found
 
 
 def relative_folder(item_id: ItemId) -> str:

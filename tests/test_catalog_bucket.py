@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from catalog import bucket
 from catalog.bucket import BucketStore
 from catalog.check import check_store
-from catalog.errors import ProductError, StoreError
+from catalog.errors import ProductError, StoreError, UnreadableItemError
 from catalog.folder import FolderStore
 from catalog.item import COG_MEDIA_TYPE, build_item
 from catalog.published import published_item
@@ -193,6 +193,11 @@ def test_files_agree_with_items(store: BucketStore, product: Product) -> None:
     obstore.delete(store.objects, f"{FOLDER}/{href}")
     (found,) = (found for found in check_store(store) if found.level == "error")
     assert (found.code, found.path) == ("file-missing", f"{store.label}/{FOLDER}/{SR}")
+    store.put(f"{FOLDER}/{ID}.json", b"{", "application/json")
+    (found,) = check_store(store)
+    assert (found.code, found.path) == ("item-unreadable", f"{store.label}/{FOLDER}/{ID}.json")
+    with pytest.raises(UnreadableItemError, match="--repair"):
+        list(store.items())
 
 
 def test_a_quarantined_item_is_hidden_and_its_files_stay(

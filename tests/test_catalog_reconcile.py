@@ -8,6 +8,8 @@ import psycopg
 import pytest
 
 from catalog.changes import restore, withdraw
+from catalog.check import check_store
+from catalog.errors import StoreError, UnreadableItemError
 from catalog.folder import FolderStore
 from catalog.load import publish
 from catalog.reconcile import compare, repair
@@ -68,6 +70,37 @@ def test_every_disagreement_is_found_and_mended(store: FolderStore, postgres: Ds
     store_product(store, ONE)  # processed again
     assert _codes(store, postgres) == ["not-published"]
     assert repair(store, postgres.ingest_dsn, URL).published == 2
+    assert _codes(store, postgres) == []
+
+
+@pytest.mark.parametrize("content", [b'{"id": "GF1', b"[]", b"{}"], ids=["cut", "list", "empty"])
+def test_what_is_no_item_is_hidden_and_stops_nothing_else(
+    store: FolderStore, postgres: Dsns, content: bytes
+) -> None:
+    stored = store.get(ONE.id)
+    assert stored is not None
+    document = store.resolve(f"{stored.relative}/{ONE.id}.json")
+    document.write_bytes(content)
+    _execute(postgres.ingest_dsn, "SELECT delete_item(%s, %s)", str(TWO.id), TWO.id.collection)
+    with pytest.raises(UnreadableItemError, match="--repair"):
+        publish(store, postgres.ingest_dsn, URL)
+    assert _codes(store, postgres) == ["not-published"]
+    assert [found.code for found in check_store(store)] == ["item-unreadable"]
+    done = repair(store, postgres.ingest_dsn, URL)
+    assert (done.quarantined, done.removed, done.published) == ((str(ONE.id),), (str(ONE.id),), 1)
+    assert "not readable as a STAC item" in str(store.why_hidden(ONE.id))
+    assert _codes(store, postgres) == []
+
+
+def test_a_store_without_products_does_not_empty_the_catalogue(
+    store: FolderStore, postgres: Dsns, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    product = store.get(ONE.id)
+    assert product is not None
+    for root in (tmp_path / "empty", store.resolve(product.relative)):
+        with pytest.raises(StoreError, match="nothing was changed"):
+            repair(FolderStore(root), postgres.ingest_dsn, URL)
     assert _codes(store, postgres) == []
 
 
