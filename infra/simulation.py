@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from processing.simulate.spec import SceneSpec
 
 _BANDS = ("blue", "green", "red", "nir")
+_SIDE_PX = (64, 30_000)
+"""Rows and columns that a part may have."""
+_FARTHEST_DEG = 80.0
+"""Latitude up to which the orbit leads."""
+_LOWEST_SUN_DEG = 75.0
+"""Sun zenith up to which scenes are corrected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +80,24 @@ def scene_spec(options: SimulationOptions) -> "SceneSpec":
     land: MadeLand | RealLand = MadeLand(options.seed)
     if options.raster is not None:
         numbers = _numbers("--bands", options.bands, ",", len(_BANDS))
+        _check_bands(options.raster, numbers)
         bands = tuple((name, int(n)) for name, n in zip(_BANDS, numbers, strict=True))
         land = RealLand(options.raster, bands, options.scale, options.dem)
-    rows, cols = _numbers("--size", options.size, "x", 2)
+    elif options.dem is not None:
+        raise ServiceError("--dem: heights go with a --raster; the made landscape has its own")
+    centre = _centre(options)
+    rows, cols = _size(options.size)
+    time = options.time if options.time.tzinfo else options.time.replace(tzinfo=UTC)
+    _check_sun(time, centre)
     clouds = None
     if options.cloud_cover > 0:
         clouds = CloudLayer(options.cloud_height_m, options.cloud_cover, seed=options.seed)
     return SceneSpec(
         camera=options.camera,
-        time=options.time if options.time.tzinfo else options.time.replace(tzinfo=UTC),
-        centre=_centre(options),
-        rows=int(rows),
-        cols=int(cols),
+        time=time,
+        centre=centre,
+        rows=rows,
+        cols=cols,
         land=land,
         air=Air(options.aod),
         clouds=clouds,
@@ -96,10 +108,54 @@ def scene_spec(options: SimulationOptions) -> "SceneSpec":
 def _centre(options: SimulationOptions) -> tuple[float, float]:
     if options.centre is not None:
         lon, lat = _numbers("--centre", options.centre, ",", 2)
+        if not (abs(lon) <= 180 and abs(lat) <= _FARTHEST_DEG):
+            raise ServiceError(
+                f"--centre: seen {options.centre}, wanted a longitude within 180 and a latitude "
+                f"within {_FARTHEST_DEG:g} degrees, as far as the orbit leads"
+            )
         return lon, lat
     if options.raster is None:
         raise ServiceError("--centre is missing: wanted LON,LAT in degrees, such as 1.1,45.5")
     return _middle(options.raster)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Read rows and columns."""
+    low, high = _SIDE_PX
+    rows, cols = _numbers("--size", text, "x", 2)
+    for side in (rows, cols):
+        if not (low <= side <= high and side == int(side)):
+            raise ServiceError(f"--size: seen {text}, wanted whole numbers from {low} to {high}")
+    return int(rows), int(cols)
+
+
+def _check_sun(time: datetime, centre: tuple[float, float]) -> None:
+    """Refuse a place in the dark."""
+    import numpy as np
+
+    from processing.simulate.sun import sun_at
+
+    zenith, _ = sun_at(time).angles(*(np.array([value]) for value in centre))
+    if zenith[0] > _LOWEST_SUN_DEG:
+        raise ServiceError(
+            f"--time: at {time:%Y-%m-%d %H:%M} UTC the sun stands {zenith[0]:.0f} degrees from the "
+            f"zenith of {centre[0]:.1f}, {centre[1]:.1f}; at most {_LOWEST_SUN_DEG:g} wanted"
+        )
+
+
+def _check_bands(raster: Path, numbers: list[float]) -> None:
+    """Refuse numbers of bands that a raster has not."""
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    try:
+        with rasterio.open(raster) as source:
+            count = source.count
+    except RasterioError as error:
+        raise ServiceError(f"{raster}: not readable as a raster: {error}") from error
+    if not all(1 <= number <= count and number == int(number) for number in numbers):
+        seen = ", ".join(f"{number:g}" for number in numbers)
+        raise ServiceError(f"--bands: seen {seen}, {raster} has bands 1 to {count}")
 
 
 def _middle(raster: Path) -> tuple[float, float]:

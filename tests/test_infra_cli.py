@@ -263,6 +263,8 @@ def test_a_raster_gives_the_place_and_the_land(tmp_path: Path) -> None:
     # equator: 4984944.378 m to 45 degrees on WGS 84.
     assert spec.centre == pytest.approx((3.0, 45.0), abs=1e-8)
     assert spec.land.bands == (("blue", 4), ("green", 3), ("red", 2), ("nir", 1))  # type: ignore[union-attr]
+    with pytest.raises(ServiceError, match=r"--bands: seen 1, 2, 3, 5, .* has bands 1 to 4"):
+        scene_spec(_options(raster=raster, centre=None, bands="1,2,3,5"))
 
 
 @pytest.mark.parametrize(
@@ -271,7 +273,17 @@ def test_a_raster_gives_the_place_and_the_land(tmp_path: Path) -> None:
         ({"size": "700"}, r"--size: seen '700', wanted 2 numbers with 'x'"),
         ({"centre": "1;2"}, r"--centre: seen '1;2'"),
         ({"centre": None}, r"--centre is missing"),
-        ({"raster": Path("none.tif"), "centre": None}, r"none\.tif: no place"),
+        ({"raster": Path("none.tif"), "centre": None}, r"none\.tif: not readable as a raster"),
+        ({"size": "0x600"}, r"--size: seen 0x600, wanted whole numbers from 64"),
+        ({"size": "70.5x600"}, r"--size: seen 70\.5x600, wanted whole"),
+        ({"size": "nanx600"}, r"--size: seen nanx600, wanted whole"),
+        ({"centre": "500,45"}, r"--centre: seen 500,45, wanted a longitude within 180"),
+        ({"centre": "1,86"}, r"latitude within 80 degrees"),
+        (
+            {"time": datetime(2020, 6, 18, 22, 44)},
+            r"--time: at 2020-06-18 22:44 UTC the sun",
+        ),
+        ({"dem": Path("dem.tif")}, r"--dem: heights go with a --raster"),
     ],
 )
 def test_an_option_that_cannot_be_read_shows_how_it_is_written(
