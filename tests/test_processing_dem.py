@@ -196,6 +196,15 @@ def test_a_projected_file_over_the_antimeridian_is_read_on_both_sides(tmp_path: 
     assert 45 < undulation.min() <= undulation.max() < 60
 
 
+def test_heights_above_geoid_and_ellipsoid_do_not_mix(tmp_path: Path):
+    west, south, east, north = BOUNDS
+    for name, crs, left in (("a", "EPSG:4979", west), ("b", "EPSG:4326", (west + east) / 2)):
+        transform = Affine((east - west) / 20, 0.0, left, 0.0, -(north - south) / 10, north)
+        write_raster(tmp_path / f"{name}.tif", np.full((10, 10), 300.0), transform, crs)
+    with pytest.raises(DemError, match="some from a geoid; files of one kind wanted"):
+        open_dem(tmp_path, BOUNDS)
+
+
 def test_heights_of_a_local_system_are_refused(tmp_path: Path):
     transform = Affine(0.001, 0.0, 2.05, 0.0, -0.001, 44.55)
     local = 'LOCAL_CS["site",UNIT["metre",1]]'

@@ -216,7 +216,8 @@ def open_dem(
     Raises
     ------
     DemError
-        Nothing there can be read or lies near the scene, or no geoid grid is installed.
+        Nothing there can be read or lies near the scene, files count from different surfaces, or
+        no geoid grid is installed.
     """
     if source is None:
         return HeightModel("none (ellipsoid)", "none")
@@ -231,6 +232,11 @@ def open_dem(
         raise DemError(
             f"{source}: the heights cover {extent_text([file.bounds for file in found])}, nothing "
             f"of the scene at {extent_text([bounds])}; give heights of that place"
+        )
+    if any((file.datum is None) != (files[0].datum is None) for file in files):
+        raise DemError(
+            f"{source}: some heights count from the ellipsoid and some from a geoid; files of one "
+            "kind wanted"
         )
     ends = not fetched and Path(name).is_file()
     datum: Datum | None = "EGM2008" if fetched else files[0].datum
