@@ -85,13 +85,12 @@ def test_history_is_the_ground_seen_lately(store: FolderStore) -> None:
         assert (none.surfaces, none.names) == ((), ())
 
 
-def test_history_takes_the_newest_version_and_names_a_broken_one(
-    store: FolderStore, tmp_path: Path
-) -> None:
+def _made_again(store: FolderStore, root: Path) -> tuple[FolderStore, Path]:
+    """Copy the store's product, and once more as a later version, whose folder is returned too."""
     (stored,) = store.items()
     old, new = str(stored.id), str(stored.id)[:-6] + "000002"
     for name in (old, new):
-        folder = tmp_path / stored.relative.replace(old, name)
+        folder = root / stored.relative.replace(old, name)
         folder.mkdir(parents=True)
         for file in (store.root / stored.relative).iterdir():
             copy = folder / file.name.replace(old, name)
@@ -101,14 +100,31 @@ def test_history_takes_the_newest_version_and_names_a_broken_one(
                 copy.write_text(text if name == old else text.replace(made, "2999-01-01T00:00:00Z"))
             else:
                 copy.write_bytes(file.read_bytes())
-    copies = FolderStore(tmp_path)
+    return FolderStore(root), folder
+
+
+def test_history_takes_the_newest_version_and_names_a_broken_one(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    copies, folder = _made_again(store, tmp_path)
+    (stored,) = store.items()
     later = stored.id.time + timedelta(days=3)
     where = "GF1WFV2", [tile(stored.id.tile)], cell_grid(stored.id.tile), later, 45
-    assert from_history(copies, *where).names == (new,)
+    assert from_history(copies, *where).names == (folder.name,)
     (mask,) = folder.glob("*.mask.tiff")
     mask.write_bytes(b"cut off")
-    with pytest.raises(StoreError, match=rf"{new}\.mask\.tiff: cannot be read: .*--repair"):
+    with pytest.raises(StoreError, match=rf"{folder.name}\.mask\.tiff: cannot be read: .*--repair"):
         from_history(copies, *where)
+
+
+def test_a_scene_made_again_comes_into_a_library_once(
+    store: FolderStore, library: Path, tmp_path: Path
+) -> None:
+    copies, _ = _made_again(store, tmp_path / "store")
+    assert update_library(library, copies) == []
+    assert len(update_library(tmp_path / "library", copies)) == 1
+    (surface,) = library_tiles(tmp_path / "library")
+    assert [name[-6:] for name in surface.items] == ["000002"]
 
 
 def test_library_predicts_what_it_was_made_of(store: FolderStore, library: Path) -> None:

@@ -24,7 +24,10 @@ def update_library(
     anew: bool = False,
     progress: Callable[[str], None] = lambda _step: None,
 ) -> list[Path]:
-    """Bring the clear cells of products into a library, oldest first, each product once.
+    """Bring the clear cells of products into a library, oldest first, each scene once.
+
+    A scene that is made again in another version does not come in a second time: what it had told
+    cannot be taken out, but ``anew`` takes the versions of today.
 
     Parameters
     ----------
@@ -61,13 +64,18 @@ def update_library(
         before = _tile(folder, camera_of, name, anew)
         after = before
         for stored in sorted(products, key=lambda each: each.id.time):
-            if str(stored.id) not in after.items:
+            if _scene(str(stored.id)) not in map(_scene, after.items):
                 progress(str(stored.id))
                 seen = observe(store, stored)
                 after = after.updated(seen.reflectance, seen.angles, seen.item)
         if after is not before:
             written.append(write_tile(folder, after))
     return written
+
+
+def _scene(name: str) -> str:
+    """Return the id of a product without its version."""
+    return name.rpartition(".")[0]
 
 
 def _tile(folder: Path, camera_name: str, name: str, anew: bool) -> SurfaceTile:
