@@ -167,6 +167,30 @@ def test_a_lake_in_the_shadow_of_a_cloud_is_both() -> None:
     assert water[lake].all()
 
 
+@dataclass(frozen=True)
+class Says:
+    """A network that says what it is told to."""
+
+    said: Probabilities
+
+    card = ModelCard("says", "1", "none", "0" * 64, 32.0, "TOA", ("blue", "green", "red", "nir"))
+
+    def probabilities(self, image: np.ndarray, progress: object = None) -> Probabilities:
+        return self.said
+
+
+def test_muddy_water_is_none_of_the_shadows_that_a_network_sees() -> None:
+    """Its green is brighter than that of the woods around, as no shadow is."""
+    toa, parts = _drawn()
+    toa[:, parts["water"]] = np.array((0.13, 0.12, 0.10, 0.06), np.float32)[:, None]
+    told = (parts["cloud"], parts["shadow"] | parts["water"])
+    cloud, shadow = (np.where(part, np.float32(0.999), np.float32(0.001)) for part in told)
+    cloud[parts["fill"]] = shadow[parts["fill"]] = np.nan
+    found = _look(toa, network=True, model=Says(Probabilities(cloud, shadow)))
+    assert _share(found.classes, parts["water"], MaskClass.WATER) > 0.95
+    assert _share(found.classes, parts["shadow"], MaskClass.CLOUD_SHADOW) > 0.85
+
+
 def test_water_keeps_off_slopes() -> None:
     toa, parts = _drawn()
     slope = np.arange(LOOK.cols, dtype=np.float32)[None].repeat(LOOK.rows, 0) * 32 * 0.2

@@ -111,7 +111,7 @@ def _ground(scene: CloudScene, **parts: np.ndarray) -> Ground:
         "cloud": scene.cloud,
         "snow": nowhere,
         "water": is_water(scene.toa, flat),
-        "deep": is_deep_water(scene.toa, flat),
+        "sure_water": is_deep_water(scene.toa, flat),
         "dim": nowhere,
     }
     return Ground(**{**seen, **parts})
@@ -192,10 +192,24 @@ def test_the_shadow_of_a_cloud_beyond_the_edge_is_found_by_its_darkness() -> Non
 def test_woods_of_a_clear_scene_are_no_shadow_whatever_a_network_says() -> None:
     """And dark ground is, with the same words of the network, where clouds are about."""
     _, woods, ground = _cut_above_a_cloud()
+    ground.nir[woods] = 0.15
     told = np.where(woods, np.float32(0.999), np.float32(0.01))
     clear = replace(ground, cloud=np.zeros_like(woods))
     assert not (find_shadow(told, clear, _rays()).probability > 0.5).any()
     assert (find_shadow(told, ground, _rays()).probability[woods] > 0.5).mean() > 0.9
+
+
+def test_ground_much_brighter_than_the_shadows_of_a_scene_is_not_easily_one() -> None:
+    """The shadows of the scene have a near infrared of 0.1, the fields around one of 0.28."""
+    _, woods, ground = _cut_above_a_cloud()
+    told = np.where(woods, np.float32(0.95), np.float32(0.01))
+    reached = woods & ~find_shadow(told, ground, _rays()).unseen_cloud
+    shares = []
+    for nir in (0.24, 0.15):
+        ground.nir[woods] = nir
+        found = find_shadow(told, ground, _rays()).probability
+        shares.append((found[reached] > 0.5).mean())
+    assert shares == [0, 1]
 
 
 def test_a_network_cannot_deny_what_is_as_dark_as_shadow_where_one_must_fall() -> None:

@@ -73,6 +73,6 @@ def count(scene: CloudScene) -> Counts:
 def geometric_shadow(scene: CloudScene, rays: Rays) -> NDArray[np.bool_]:
     """Return the shadow that geometry finds under the true clouds of a scene, without network."""
     flat, nowhere = rules.is_flat(scene.heights, scene.grid.resolution), np.zeros_like(scene.cloud)
-    water, deep = rules.is_water(scene.toa, flat), rules.is_deep_water(scene.toa, flat)
-    ground = Ground(scene.toa[3], ~nowhere, scene.cloud, nowhere, water, deep, nowhere)
+    water, sure = rules.is_water(scene.toa, flat), rules.is_deep_water(scene.toa, flat)
+    ground = Ground(scene.toa[3], ~nowhere, scene.cloud, nowhere, water, sure, nowhere)
     return np.asarray((find_shadow(None, ground, rays).probability > 0.5) & ~scene.cloud)

@@ -150,6 +150,8 @@ class _Pieces:
 
 def _pieces(cloud: NDArray[np.bool_]) -> _Pieces:
     """Cut clouds into pieces: objects apart, and large ones by squares."""
+    import cv2
+
     labels, _ = ndimage.label(cloud, _BLOCK)
     large = np.bincount(labels.ravel()) > 1.5 * PIECE_PIXELS**2
     row, col = np.nonzero(labels)
@@ -159,7 +161,8 @@ def _pieces(cloud: NDArray[np.bool_]) -> _Pieces:
     key = whole.astype(np.int64) * (square.max(initial=0) + 1) + np.where(large[whole], square, 0)
     names, owner = np.unique(key, return_inverse=True)
     labels[row, col] = owner + 1
-    near = ndimage.maximum_filter(labels, 2 * RING_PIXELS + 3)
+    side = 2 * RING_PIXELS + 3
+    near = cv2.dilate(labels.astype(np.float32), np.ones((side, side), np.uint8))
     ring_row, ring_col = np.nonzero((near > 0) & ~ndimage.binary_dilation(cloud, _BLOCK))
     ring_owner = near[ring_row, ring_col].astype(np.intp) - 1
     inner, outer = np.argsort(owner, kind="stable"), np.argsort(ring_owner, kind="stable")

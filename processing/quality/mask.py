@@ -243,8 +243,10 @@ def classify(
     cloud = _probability(cloud_odds(toa, snow_chance, found, unsure, level))
     white = snow.white(toa) & (snow_chance >= snow.POSSIBLE)
     water = rules.is_water(toa, flat)
+    land = valid & ~(white | water | (cloud > 0.5))
+    sure_water = rules.is_deep_water(toa, flat) | (water & rules.is_lit(toa, land))
     ground = Ground(
-        toa[3], valid, cloud > 0.5, white, water, rules.is_deep_water(toa, flat),
+        toa[3], valid, cloud > 0.5, white, water, sure_water,
         np.zeros_like(valid) if dim is None else dim,
     )  # fmt: skip
     shadow = find_shadow(None if found is None else found.shadow, ground, rays)

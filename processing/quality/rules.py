@@ -106,6 +106,23 @@ def is_deep_water(toa: NDArray[np.float32], flat: NDArray[np.bool_]) -> NDArray[
     return result
 
 
+def is_lit(toa: NDArray[np.float32], land: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what is as bright in green as land is for the most part.
+
+    A shadow is dark in every colour, water in the near infrared: what looks like water and is
+    lit lies in no shadow.
+
+    Parameters
+    ----------
+    toa
+        TOA reflectance (4 or more bands, rows, cols) float32, NaN = no data.
+    land
+        Land in sight, (rows, cols); without any nothing is lit.
+    """
+    level = np.median(toa[1][land]) if land.any() else np.float32(np.inf)
+    return np.asarray(toa[1] > level)
+
+
 def is_flat(heights: NDArray[np.float32], resolution_m: float) -> NDArray[np.bool_]:
     """Return ground that water can cover.
 

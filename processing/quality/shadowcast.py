@@ -8,6 +8,7 @@ of them only the ground that they can reach is known.
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -96,17 +97,36 @@ def _reach(
     """
     near = ndimage.binary_dilation(cloud, _BLOCK, _REACH_GROWTH)[::_THIN, ::_THIN]
     source = near * _CLOUD | ~valid[::_THIN, ::_THIN] * _OUTSIDE
-    padded = np.pad(source, 1, constant_values=_OUTSIDE)
     row, col = np.nonzero(source == 0)
     down, right = rays.pixels_per_metre(row * _THIN, col * _THIN)
-    found = np.zeros(row.size, np.uint8)
-    limit = np.asarray(padded.shape)[:, None] - 1
-    for height in heights[::_THIN]:
-        back = np.stack((row - height * down / _THIN, col - height * right / _THIN))
-        at = np.clip(np.rint(back).astype(np.intp) + 1, 0, limit)
-        found |= padded[at[0], at[1]]
-    source[row, col] = found
+    source[row, col] = _led_back(source, row, col, down, right, heights[::_THIN] / _THIN)
     rows, cols = cloud.shape
     fine = source.repeat(_THIN, 0).repeat(_THIN, 1)[:rows, :cols]
     in_reach = (fine & _CLOUD != 0) & valid
     return in_reach, (fine & _OUTSIDE != 0) & valid & ~in_reach
+
+
+@njit(cache=True)
+def _led_back(
+    source: NDArray[np.uint8],
+    row: NDArray[np.intp],
+    col: NDArray[np.intp],
+    down: NDArray[np.float32],
+    right: NDArray[np.float32],
+    heights: NDArray[np.float64],
+) -> NDArray[np.uint8]:
+    """Return the sources, uint8 bits, that bases of ``heights`` lead each cell back to.
+
+    Moves are in pixels per metre, heights in metres by the pixels along a cell. Once a cloud is
+    found the search ends: what else there is does not matter.
+    """
+    found = np.zeros(row.size, np.uint8)
+    for n in range(row.size):
+        for height in heights:
+            i = int(np.rint(row[n] - height * down[n]))
+            j = int(np.rint(col[n] - height * right[n]))
+            inside = 0 <= i < source.shape[0] and 0 <= j < source.shape[1]
+            found[n] |= source[i, j] if inside else _OUTSIDE
+            if found[n] & _CLOUD:
+                break
+    return found

@@ -35,6 +35,9 @@ LEAST_COVER = 1e-3
 """Share of clouds that is thought possible where none is seen."""
 AS_DARK = 0.9
 """Share of the light that shadows of the scene lack which ground as dark as they lacks."""
+TOO_BRIGHT = 2.0
+"""Log-odds against a network's shadow on ground that lacks no light, less where it lacks some,
+none where it is as dark as the shadows of the scene."""
 GROWTH_PIXELS, GROWTH_LOST = 6, 0.25
 """How far a shadow grows into ground that lacks this share of light: no cloud is as flat as the
 sheet that is displaced, and its thin edge casts a thin shadow."""
@@ -50,8 +53,8 @@ class Ground:
     """What shadows fall on, all (rows, cols).
 
     ``nir`` is TOA reflectance in the near infrared, float32, NaN = no data. ``valid`` has data,
-    ``cloud`` hides the ground, ``snow`` and ``water`` look like them, ``deep`` is water darker
-    than land in shadow, ``dim`` lies in the shadow of relief; all bool.
+    ``cloud`` hides the ground, ``snow`` and ``water`` look like them, ``sure_water`` looks like no
+    land in shadow, ``dim`` lies in the shadow of relief; all bool.
     """
 
     nir: NDArray[np.float32]
@@ -59,7 +62,7 @@ class Ground:
     cloud: NDArray[np.bool_]
     snow: NDArray[np.bool_]
     water: NDArray[np.bool_]
-    deep: NDArray[np.bool_]
+    sure_water: NDArray[np.bool_]
     dim: NDArray[np.bool_]
 
     @property
@@ -91,7 +94,7 @@ def find_shadow(
     """Find cloud shadow: what a network says, weighed against geometry.
 
     Ground no darker than its surroundings is no shadow unless geometry alone puts one there;
-    ground in the shadow of relief is left to that, and deep water is water.
+    ground in the shadow of relief is left to that, and what is surely water is water.
 
     Parameters
     ----------
@@ -108,18 +111,21 @@ def find_shadow(
     loss = light_loss(ground.nir, clear)
     dark = loss > DARKENING
     if rays is None:
-        never = ~dark | ground.dim | ground.deep
+        never = ~dark | ground.dim | ground.sure_water
         return _found(told, never, np.zeros_like(dark), ground)
     lost = share_lost(ground.nir, loss)
     sight = land | ((told > 0) & ~ground.dim)
     shadows = match_shadows(ground.cloud, lost, sight, ground.valid, rays)
     shaded = _mostly(ground.water, shadows.matched)
     onto = land | (shaded & ~ground.cloud)
-    as_dark = _as_dark(lost, shadows.matched & onto & dark)
+    enough = _enough(lost, shadows.matched & onto & dark)
+    as_dark = lost > enough
     cast = _cast_on(shadows, onto, as_dark)
     cast = _completed(cast, dark, lost, onto) if found is None else cast & dark
     odds = told + _by_geometry(shadows, cast, as_dark, ground)
-    never = ~(dark | cast) | ground.dim | (ground.deep & ~shaded)
+    if found is not None and np.isfinite(enough):
+        odds -= TOO_BRIGHT * np.maximum(1 - lost / enough, 0)
+    never = ~(dark | cast) | ground.dim | (ground.sure_water & ~shaded)
     return _found(odds, never, ~shadows.in_reach, ground)
 
 
@@ -143,11 +149,12 @@ def _told(found: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(NETWORK_WEIGHT * np.clip(odds, -NETWORK_LIMIT, NETWORK_LIMIT), np.float32)
 
 
-def _as_dark(lost: NDArray[np.float32], matched: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return what is as dark as matched shadows are for the most part."""
-    if not matched.any():
-        return matched
-    return np.asarray(lost > np.float32(AS_DARK * np.median(lost[matched])))
+def _enough(lost: NDArray[np.float32], matched: NDArray[np.bool_]) -> np.float32:
+    """Return the share of light that ground as dark as the matched shadows lacks.
+
+    Infinite where none is matched: nothing is as dark as they.
+    """
+    return np.float32(AS_DARK * np.median(lost[matched]) if matched.any() else np.inf)
 
 
 def _cast_on(
