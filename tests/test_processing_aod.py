@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from catalog.errors import AtmosphereError
 from catalog.grid import Grid
-from processing.atmosphere.aod import AodField, fit_aod
+from processing.atmosphere.air import Air
+from processing.atmosphere.aod import AodField, fit_aod, scene_signals
 from processing.atmosphere.darktarget import dark_target_table
 from processing.atmosphere.gas import GasColumns
 from processing.atmosphere.prior import AodPrior, AodSource, climatology
@@ -174,3 +175,12 @@ def test_climatology_knows_its_regions() -> None:
     assert climatology(45.0, 1.5, 6).kind is AodSource.CLIMATOLOGY
     with pytest.raises(AtmosphereError, match="month"):
         climatology(45.0, 1.5, 13)
+
+
+def test_a_block_of_a_scene_below_the_sun_limit_gives_no_evidence(scene: Scene) -> None:
+    """Other blocks of it may lie within the table: only a scene without any such cell fails."""
+    cells = GRID.coarsen(16)
+    heights = np.zeros(cells.shape, np.float32)
+    air = Air(CAMERA, PRIOR.model, NO_GAS, angles(cells, 76.0), heights)
+    signals = scene_signals(scene.toa, scene.clear, air)
+    assert np.isnan(signals.dark).all()

@@ -41,22 +41,19 @@ class Air:
 
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
-        """Cells whose angles are known and covered by the look-up table.
-
-        Raises
-        ------
-        AtmosphereError
-            The sun is lower than the table covers in every cell with angles.
-        """
+        """Cells whose angles are known and covered by the look-up table."""
         sun = self.angles.sun_zenith
         known = np.isfinite(sun) & np.isfinite(self.angles.view_zenith)
-        usable = known & (sun <= LOWEST_SUN_ZENITH_DEG)
-        if known.any() and not usable.any():
+        return np.asarray(known & (sun <= LOWEST_SUN_ZENITH_DEG))
+
+    def check_sun(self) -> None:
+        """Raise AtmosphereError where the sun is lower than the table covers in every cell."""
+        sun = self.angles.sun_zenith[np.isfinite(self.angles.sun_zenith)]
+        if sun.size and sun.min() > LOWEST_SUN_ZENITH_DEG:
             raise AtmosphereError(
-                f"sun zenith angle {np.nanmin(sun):.1f} degrees: the sun is too low, "
+                f"sun zenith angle {sun.min():.1f} degrees: the sun is too low, "
                 f"at most {LOWEST_SUN_ZENITH_DEG:g} can be corrected"
             )
-        return np.asarray(usable)
 
     def nodes(self, where: Where, bands: tuple[int, ...]) -> Terms:
         """Terms with gases of some cells, (bands, cells, nodes of optical depth)."""

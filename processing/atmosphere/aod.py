@@ -132,7 +132,13 @@ def fit_cells(
     """Fit the optical depth of a scene whose cells are averaged; see :func:`fit_aod`.
 
     ``table`` is the surface relation of dark vegetation, that of the package where None.
+
+    Raises
+    ------
+    AtmosphereError
+        The sun is lower than the look-up table covers.
     """
+    air.check_sun()
     relation = table or dark_target_table(air.camera_name)
     kept = _kept(gather(signals, air, surfaces, prior, relation))
     field = smooth(kept, cells, prior)
