@@ -6,6 +6,7 @@ from typing import Any
 import hypothesis
 import pytest
 import schemathesis
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import strategies
 from morecantile import tms
@@ -40,7 +41,7 @@ def _product() -> Any:
 
 
 @pytest.fixture(scope="module")
-def client(postgres: Dsns, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+def app(postgres: Dsns, tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     store = FolderStore(tmp_path_factory.mktemp("refusals") / "store")
     store_product(store, _product())
     publish(store, postgres.ingest_dsn, BASE)
@@ -50,7 +51,11 @@ def client(postgres: Dsns, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         public_url=BASE,
         searches_per_minute=100_000,
     )
-    app = create_app(settings)
+    return create_app(settings)
+
+
+@pytest.fixture(scope="module")
+def client(app: FastAPI) -> Iterator[TestClient]:
     with TestClient(app, base_url=BASE, raise_server_exceptions=False) as client:
         yield client
 
@@ -197,3 +202,20 @@ def test_a_tile_grid_is_described(client: TestClient, product: str) -> None:
         answer = client.get(f"{what}/tiles/WebMercatorQuad?assets=SR")
         assert answer.status_code == 200, answer.text
         assert answer.json()["crs"].endswith("3857")
+
+
+def test_a_database_that_is_away_is_503_within_seconds(app: FastAPI) -> None:
+    # The last test here: it ends the connections of the others.
+    with TestClient(app, base_url=BASE, raise_server_exceptions=False) as client:
+        pool = app.state.dbpool
+        assert pool.timeout <= 5
+        pool.close()
+        for path in (
+            f"/collections/{COLLECTION}/items/unseen/preview?render=mask",
+            f"/collections/{COLLECTION}/tiles/WebMercatorQuad/14/1/1?render=mask",
+            f"/collections/{COLLECTION}/timeseries?lon=1&lat=45",
+            "/healthz",
+        ):
+            answer = client.get(path)
+            assert (answer.status_code, "pool" in answer.text) == (503, False), answer.text
+            assert answer.headers["retry-after"] == "10"

@@ -54,6 +54,8 @@ More of them only take Python's lock from each other, and each wants blocks of i
 """
 _REMOTE_THREADS = 16
 """The same for files in a bucket, which are mostly waited for."""
+_DATABASE_WITHIN_S = 3.0
+"""Longest wait for a connection, which titiler asks for three times; the pool's own is 30 s."""
 CACHE_CONTROL = "public, max-age=3600"
 
 
@@ -121,6 +123,7 @@ def create_app(settings: TilerSettings) -> FastAPI:
             }
         )
         await connect_to_db(app, settings=database)
+        app.state.dbpool.timeout = _DATABASE_WITHIN_S
         limiter = current_default_thread_limiter()
         limiter.total_tokens = _REMOTE_THREADS if is_bucket(settings.store) else _THREADS
         yield

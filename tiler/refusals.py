@@ -37,6 +37,7 @@ def add_refusals(app: FastAPI) -> None:
     """Give every error that can be told its status and a sentence."""
     for codes in _STATUS_CODES:
         add_exception_handlers(app, dict(codes))
+    app.add_exception_handler(psycopg.OperationalError, _away)
     app.add_exception_handler(psycopg.DataError, _bad_search)
     app.add_exception_handler(RaiseException, _bad_search)
     app.add_exception_handler(BackendError, _bad_search)
@@ -45,9 +46,18 @@ def add_refusals(app: FastAPI) -> None:
         app.add_exception_handler(kind, _misfit)
 
 
+async def _away(request: Request, error: Exception) -> JSONResponse:
+    """Say that the database is away or too slow, and leave the reason to the log."""
+    _LOGGER.error("%s: %s", request.url.path, error)
+    headers = {"Retry-After": "10"}
+    return JSONResponse({"detail": "the database does not answer"}, 503, headers)
+
+
 async def _bad_search(request: Request, error: Exception) -> JSONResponse:
     """Refuse what the database cannot make sense of, in its own words; no more of its insides."""
     cause = error.__cause__ or error
+    if isinstance(cause, psycopg.OperationalError):
+        return await _away(request, cause)
     if not isinstance(cause, psycopg.DataError | RaiseException):
         raise error
     detail = f"no search can be made of this: {cause.diag.message_primary}"

@@ -8,7 +8,6 @@ export const en = {
   site: {
     title: "gfard",
     name: "Gaofen 16 m Analysis Ready Data",
-    claim: "Surface reflectance from Gaofen-1 and Gaofen-6, ready to use",
     skip: "Skip to the content",
     navigation: "Pages",
     home: "Home",
@@ -310,7 +309,6 @@ export const en = {
     searchNote: "The list is made by the server and holds every product that matches.",
     back: "Back to the search",
     files: "Files",
-    allFiles: "All files",
     total: (size: string, files: number) => `${files} files, ${size}`,
     form: "Form of the list",
     save: "Save the list",

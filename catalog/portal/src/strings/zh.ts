@@ -8,7 +8,6 @@ export const zh: Strings = {
   site: {
     title: "gfard",
     name: "高分 16 米分析就绪数据",
-    claim: "高分一号、高分六号宽幅地表反射率，开箱即用",
     skip: "跳至正文",
     navigation: "页面导航",
     home: "首页",
@@ -309,7 +308,6 @@ export const zh: Strings = {
     searchNote: "清单由服务器生成，包含符合条件的全部产品。",
     back: "返回检索",
     files: "文件",
-    allFiles: "全部文件",
     total: (size, files) => `${files} 个文件，${size}`,
     form: "清单形式",
     save: "保存清单",

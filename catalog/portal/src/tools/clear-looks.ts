@@ -17,7 +17,7 @@ const NONE: Looks = { products: 0, looks: 0 };
  *
  * Cloud and shadow are percents of the valid pixels, those percents of the tile.
  */
-export function clearShare({ properties }: Pick<StacItem, "properties">): number {
+function clearShare({ properties }: Pick<StacItem, "properties">): number {
   const valid = numeric(properties, "gfard:valid_percent") ?? 100;
   const hidden = (numeric(properties, "eo:cloud_cover") ?? 0) + (numeric(properties, "gfard:cloud_shadow_cover") ?? 0);
   return (valid / 100) * Math.max(0, 1 - hidden / 100);
