@@ -44,6 +44,10 @@ class _PassingError(Exception):
         self.pause_s = pause_s
 
 
+class _WrongError(_PassingError):
+    """Other bytes than announced came, whole."""
+
+
 def fetch(
     file: RemoteFile, target: Path, client: httpx.Client, stop: threading.Event, received: Received
 ) -> None:
@@ -58,7 +62,7 @@ def fetch(
     """
     part = _Part(target)
     received(part.size)
-    furthest, attempt = part.size, 0
+    furthest, attempt, said = part.size, 0, ""
     while True:
         try:
             _receive(file, part, client, stop, received)
@@ -66,7 +70,10 @@ def fetch(
         except (_PassingError, httpx.TransportError) as error:
             attempt = 1 if part.size > furthest else attempt + 1
             furthest = max(furthest, part.size)
-            if attempt >= _ATTEMPTS:
+            # The same wrong bytes a second time are no accident of the way.
+            same = isinstance(error, _WrongError) and str(error) == said
+            said = str(error)
+            if attempt >= _ATTEMPTS or same:
                 raise MissingError(str(error) or type(error).__name__) from error
             if stop.wait(_pause(error, attempt)):
                 raise StoppedError from error
@@ -202,7 +209,7 @@ def _keep(file: RemoteFile, part: _Part, received: Received) -> None:
     if reason:
         received(-part.size)
         part.remove()
-        raise _PassingError(reason)
+        raise _WrongError(reason)
     part.complete()
 
 

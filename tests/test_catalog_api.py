@@ -346,6 +346,7 @@ def test_bad_requests_are_refused_and_cost_little(
     ("query", "said"),
     [
         ({"filter": "id = 'a' AND"}, "at 1:13"),
+        ({"limit": "0"}, "limit: "),
         ({"intersects": '{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,1]]]}'}, "Polygon"),
     ],
 )
@@ -353,6 +354,7 @@ def test_a_refusal_names_the_place_and_what_was_expected(
     client: TestClient, query: dict[str, str], said: str
 ) -> None:
     description = client.get("/stac/search", params=query).json()["description"]
+    assert description.startswith(f"{next(iter(query))}")
     assert said in description
     assert len(description) > len("filter: --> 1:13")
     assert "Point" not in description

@@ -186,6 +186,7 @@ def test_a_file_that_is_not_what_was_announced_is_missing(
     wrong = _one(replace(file, sha256="0" * 64), out, client)
     assert (wrong.status, _names(out)) == (Status.MISSING, [])
     assert "SHA-256" in wrong.reason
+    assert len(site.asked) == 2, "what stays wrong is not fetched for ever"
     for size in (1000, SIZE + 1):
         other = _one(replace(file, size=size), out, client)
         assert other.reason == f"the server sends 1000000 bytes, {size} are announced"

@@ -139,7 +139,9 @@ def _refuse(status: int, request: Request, error: Exception) -> Response:
 def _refuse_request(request: Request, error: Exception) -> Response:
     """Answer with what is wrong with the first parameter, without sending the request back."""
     assert isinstance(error, RequestValidationError)
-    return JSONResponse({"code": "InvalidRequest", "description": fault(error.errors())}, 400)
+    # Where a place begins with query, body or path, the client knows which one it sent.
+    errors = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
+    return JSONResponse({"code": "InvalidRequest", "description": fault(errors)}, 400)
 
 
 async def _object_body(request: Request) -> None:

@@ -213,5 +213,5 @@ def fault(errors: Sequence[Mapping[str, Any]]) -> str:
     others = [each["loc"][:-1] for each in errors if each["loc"][-1:] == ("type",)]
     meant = [each for each in errors if not any(each["loc"][: len(o)] == o for o in others)]
     first = (meant or errors)[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "body")
+    place = ".".join(str(part) for part in first["loc"])
     return f"{place}: {first['msg']}"
