@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -54,6 +55,10 @@ class StoredItem:
     def collection(self) -> str:
         """Collection that the item belongs to."""
         return self.id.collection
+
+    def taken_at(self, time: datetime) -> bool:
+        """Tell whether the item is of the scene of an aware time; ids hold whole seconds."""
+        return abs((self.id.time - time).total_seconds()) < 1.0
 
 
 Unreadable = Callable[[StoredItem, UnreadableItemError], None]

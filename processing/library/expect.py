@@ -123,8 +123,8 @@ def _near(
 ) -> Iterator[StoredItem]:
     """Yield the current products of a camera near a date, without that of the scene itself."""
     for stored in current(store.items_on(tile.name)):
-        itself = abs((stored.id.time - time).total_seconds()) < 1.0
-        if stored.id.camera == camera_name and not itself and _gap(stored, time) <= days:
+        near = _gap(stored, time) <= days and not stored.taken_at(time)
+        if near and stored.id.camera == camera_name:
             yield stored
 
 

@@ -81,8 +81,7 @@ def _candidates(store: Store, tile: Tile, time: datetime, band: str) -> Iterator
         properties = stored.item["properties"]
         cloud = properties["eo:cloud_cover"] + properties["gfard:cloud_shadow_cover"]
         nominal = properties["product:quality_status"] == "nominal"
-        itself = abs((stored.id.time - time).total_seconds()) < 1.0
-        if nominal and cloud <= _CLOUD_PERCENT and not itself:
+        if nominal and cloud <= _CLOUD_PERCENT and not stored.taken_at(time):
             missing = 100.0 - properties["gfard:valid_percent"]
             season = _PERCENT_PER_DAY * season_days(stored.id.time, time)
             yield _Candidate(_piece(store, stored, band), cloud + missing + season)
