@@ -102,6 +102,20 @@ def test_a_series_is_what_the_products_show_of_a_point(client: TestClient) -> No
         assert second["reflectance"]["red"] == 0.2
 
 
+def test_a_product_without_its_file_does_not_hide_the_others(
+    client: TestClient, store: FolderStore
+) -> None:
+    lon, lat = _lonlat(30, 10)
+    stored = store.get(_placed(2015).id)
+    assert stored is not None
+    path = store.resolve(f"{stored.relative}/{stored.id.file_name('SR')}")
+    aside = path.rename(path.with_suffix(".aside"))
+    answer = client.get(f"/tiles/collections/{COLLECTION}/timeseries?lon={lon}&lat={lat}")
+    aside.rename(path)
+    (look,) = answer.json()["looks"]
+    assert look["id"] == str(_placed(2014).id)
+
+
 def test_a_series_is_bounded_in_time_place_and_number(client: TestClient) -> None:
     lon, lat = _lonlat(30, 10)
     series = f"/tiles/collections/{COLLECTION}/timeseries"

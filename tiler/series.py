@@ -1,6 +1,7 @@
 # mypy: allow-untyped-calls
 """The history of a point: surface reflectance and class of every product over it."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from rasterio.windows import Window
 from rio_tiler.errors import TileOutsideBounds
 
 from catalog.product import COLLECTIONS, FILL, REFLECTANCE_BANDS, REFLECTANCE_SCALE, MaskClass
-from tiler.reader import Hrefs
+from tiler.reader import Hrefs, MissingFileError
+
+_LOGGER = logging.getLogger(__name__)
 
 MAX_LOOKS = 400
 """Most products of one answer."""
@@ -80,7 +83,8 @@ def series_router(hrefs: Hrefs) -> APIRouter:
             query["datetime"] = datetime
         with request.app.state.dbpool.connection() as connection:
             row = connection.execute("SELECT search(%s)", [Jsonb(query)]).fetchone()
-        products = list(_products(row[0]["features"], hrefs))
+        features = row[0]["features"]
+        products = list(_products(features, hrefs))
         with ThreadPoolExecutor(_READERS) as pool:
             looks = pool.map(lambda product: _look(product, collection_id, lon, lat), products)
         found = [look for look in looks if look is not None]
@@ -88,7 +92,7 @@ def series_router(hrefs: Hrefs) -> APIRouter:
             "collection": collection_id,
             "point": [lon, lat],
             "looks": found[::-1],
-            "more": len(products) == limit,
+            "more": len(features) == limit,
         }
 
     return router
@@ -98,10 +102,14 @@ def _products(features: Sequence[Mapping[str, Any]], hrefs: Hrefs) -> Iterator[_
     for item in features:
         facts, assets = item["properties"], item["assets"]
         if {"SR", "mask"} <= set(assets):
+            try:
+                sr, mask = (hrefs.path(assets[key]["href"]) for key in ("SR", "mask"))
+            except MissingFileError as error:
+                _LOGGER.error("%s", error)  # the other products have their looks all the same
+                continue
             yield _Product(
                 item["id"], facts["datetime"], facts.get("eo:cloud_cover"), facts["proj:code"],
-                facts["proj:transform"], hrefs.path(assets["SR"]["href"]),
-                hrefs.path(assets["mask"]["href"]),
+                facts["proj:transform"], sr, mask,
             )  # fmt: skip
 
 
