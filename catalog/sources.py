@@ -107,8 +107,7 @@ def _files(
     start = content.read(512).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     content.seek(0)
     if start in (b"{", b"\x1e"):
-        for item in _items(content, origin, client):
-            yield from item_files(item, assets)
+        yield from _picked(_items(content, origin, client), origin, assets)
         return
     if content.read(64).lstrip()[:5].lower() in (b"<html", b"<!doc"):
         raise DownloadError(f"{origin}: this is a web page; wanted a search, an export, a manifest")
@@ -116,6 +115,21 @@ def _files(
     if assets:
         raise DownloadError(f"{origin}: assets are picked from items; this is a list of files")
     yield from _metalink(content, origin) if start == b"<" else _lines(content, origin)
+
+
+def _picked(
+    items: Iterable[Mapping[str, Any]], origin: str, assets: Collection[str]
+) -> Iterator[RemoteFile]:
+    """Yield the wanted files of items; a key that no item has is a slip of the pen."""
+    keys: set[str] = set()
+    for item in items:
+        keys |= set(item["assets"])
+        yield from item_files(item, assets)
+    if keys and assets and keys.isdisjoint(assets):
+        raise DownloadError(
+            f"{origin}: no item has an asset {' or '.join(assets)}; there are "
+            f"{', '.join(sorted(keys))}"
+        )
 
 
 def _items(content: IO[bytes], origin: str, client: httpx.Client) -> Iterator[Mapping[str, Any]]:

@@ -78,6 +78,8 @@ def test_items_are_read_as_collection_sequence_and_alone(tmp_path: Path) -> None
     ):
         assert _read(tmp_path, text) == expected
     assert _read(tmp_path, json.dumps(items[0]), assets=["SR"]) == expected[:1]
+    with pytest.raises(DownloadError, match="no item has an asset sr; there are SR, mask"):
+        _read(tmp_path, json.dumps(collection), assets=["sr"])
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
