@@ -97,6 +97,8 @@ def test_home_tells_what_there_is_and_what_is_used(visit: Visits) -> None:
     assert after["views"] == before["views"] + 1
     assert after["downloads"] == before["downloads"] + 1
     assert after["items"] == COUNT
+    # Who reads everything is asked to leave out what is costly.
+    assert "Disallow: /stac/export" in httpx.get(f"{visit.site}/robots.txt").text
     with visit() as page:
         figures = page.locator(".counters dd")
         expect(figures).to_have_count(4)
