@@ -190,7 +190,7 @@ def _assets(
     }
     if settings.uncertainty:
         arrays["AOD_uncertainty"] = _encoded(looked.aod.sigma_on(frame), valid)
-        arrays["SR_uncertainty"] = _uncertainty(pixels, uniform, sky, best)
+        arrays["SR_uncertainty"] = _uncertainty(seen, pixels, uniform, sky, best)
     if looked.relief is not None:
         _level(arrays, looked.relief, frame, seen.heights, field)
     if settings.nbar:
@@ -201,7 +201,7 @@ def _assets(
 
 
 def _uncertainty(
-    pixels: _Pixels, sr: NDArray[np.uint16], sky: Sky, best: Coefficients
+    seen: Observation, pixels: _Pixels, sr: NDArray[np.uint16], sky: Sky, best: Coefficients
 ) -> NDArray[np.uint16]:
     """Return one sigma of the reflectance that was made with the coefficients ``best``."""
     return reflectance_uncertainty(
@@ -211,6 +211,7 @@ def _uncertainty(
         best=best,
         hazier=sky.coefficients(best.grid, sigmas=1.0),
         other_model=sky.coefficients(best.grid, CONFUSED_WITH[sky.fit.model]),
+        calibration_sigma=seen.calibration.normalisation_uncertainty,
     )
 
 

@@ -34,9 +34,10 @@ def test_squares_of_the_departures_add_up() -> None:
         best=coefficients(1.25, -0.1),
         hazier=coefficients(1.25, -0.112),
         other_model=coefficients(1.25, -0.08),
+        calibration_sigma=(0.04, 0.07),
     )  # fmt: skip
-    for band, signal in enumerate((0.2, 0.4)):
-        wanted = np.sqrt(0.012**2 + (0.04 * 1.25 * signal) ** 2 + 0.01**2 + 0.0008**2)
+    for band, (signal, error) in enumerate(((0.2, 0.04), (0.4, 0.07))):
+        wanted = np.sqrt(0.012**2 + (error * 1.25 * signal) ** 2 + 0.01**2 + 0.0008**2)
         np.testing.assert_allclose(sigma[band, 3:] * 1e-4, wanted, atol=1e-4)
     assert sigma.dtype == np.uint16
     assert (sigma[:, :3] == 0).all()
@@ -46,7 +47,7 @@ def test_a_perfect_input_leaves_the_transfer_alone() -> None:
     toa, sr = scene()
     best = coefficients(1.25, -0.1)
     sigma = reflectance_uncertainty(
-        toa, sr, GRID, best=best, hazier=best, other_model=best, calibration_sigma=0.0
+        toa, sr, GRID, best=best, hazier=best, other_model=best, calibration_sigma=[0.0, 0.0]
     )
     assert (sigma[:, 3:] == 8).all()
 

@@ -21,11 +21,11 @@ from processing.atmosphere.cells import CellSignals
 from processing.atmosphere.correct import Coefficients, coefficients, surface_reflectance
 from processing.atmosphere.prior import HIGHEST_AOD
 from processing.atmosphere.uncertainty import (
-    CALIBRATION_SIGMA,
     CONFUSED_WITH,
     MODEL_SHARE,
     reflectance_uncertainty,
 )
+from processing.normalisation import UNKNOWN
 from processing.sensors import camera
 
 Floats = NDArray[np.float64]
@@ -41,7 +41,7 @@ class Faults:
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> "Faults":
         """Draw faults as large as production states them."""
-        return cls(1 + CALIBRATION_SIGMA * rng.normal(size=4), MODEL_SHARE * rng.normal())
+        return cls(1 + UNKNOWN * rng.normal(size=4), MODEL_SHARE * rng.normal())
 
 
 def score(
@@ -66,7 +66,7 @@ def score(
         best=best,
         hazier=_coefficients(scene, np.minimum(field.aod + field.sigma, HIGHEST_AOD)),
         other_model=_coefficients(scene, field.aod, other),
-        calibration_sigma=CALIBRATION_SIGMA if faults else NOISE,
+        calibration_sigma=[UNKNOWN if faults else NOISE] * len(pixel),
     )
     return found * REFLECTANCE_SCALE - pixel, sigma * REFLECTANCE_SCALE
 

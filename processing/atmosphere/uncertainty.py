@@ -1,12 +1,13 @@
 """How sure surface reflectance is: each input is moved by its sigma and the image inverted anew.
 
-The squares of four departures add up: optical depth one sigma higher; a calibration 4 % higher
-(vicarious calibrations of these cameras are published as good to 3 to 5 %: Feng et al. 2016,
-Remote Sensing 8, 411; Han et al. 2021, IEEE JSTARS); another aerosol; and 0.0008 for the radiative
-transfer (rms of the table against 6SV, as ``benchmarks/atmosphere.py`` measures it). What kind of
-aerosol hangs in the air is known from region and season only; half the way to the kind that it is
-most easily taken for counts as one sigma.
+The squares of four departures add up: optical depth one sigma higher; a calibration higher by the
+uncertainty that its normalisation states (:mod:`processing.normalisation`); another aerosol; and
+0.0008 for the radiative transfer (rms of the table against 6SV, as ``benchmarks/atmosphere.py``
+measures it). What kind of aerosol hangs in the air is known from region and season only; half the
+way to the kind that it is most easily taken for counts as one sigma.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,6 @@ from catalog.grid import Grid
 from catalog.product import REFLECTANCE_SCALE
 from processing.atmosphere.correct import Coefficients, surface_reflectance
 
-CALIBRATION_SIGMA = 0.04
-"""Relative, of TOA reflectance."""
 TRANSFER_SIGMA = 0.0008
 CONFUSED_WITH = {
     "continental": "urban",
@@ -39,7 +38,7 @@ def reflectance_uncertainty(
     best: Coefficients,
     hazier: Coefficients,
     other_model: Coefficients,
-    calibration_sigma: float = CALIBRATION_SIGMA,
+    calibration_sigma: Sequence[float],
 ) -> NDArray[np.uint16]:
     """Return one sigma of surface reflectance.
 
@@ -53,15 +52,15 @@ def reflectance_uncertainty(
         Coefficients as used, with the optical depth one sigma higher, and with the aerosol model
         of ``CONFUSED_WITH``.
     calibration_sigma
-        Relative error of ``toa``.
+        Relative error of ``toa``, one sigma a band.
 
     Returns
     -------
     uint16, (bands, rows, cols), steps of 0.0001, 0 = no data, valid values from 1.
     """
     out = np.empty_like(sr)
-    for band, (signal, found) in enumerate(zip(toa, sr, strict=True)):
-        brighter = np.minimum(np.rint(signal * np.float32(1 + calibration_sigma)), _HIGHEST)
+    for band, (signal, found, error) in enumerate(zip(toa, sr, calibration_sigma, strict=True)):
+        brighter = np.minimum(np.rint(signal * np.float32(1 + error)), _HIGHEST)
         square = np.full(found.shape, (TRANSFER_SIGMA / REFLECTANCE_SCALE) ** 2, np.float32)
         for moved, coefs, share in (
             (signal, hazier, 1.0),
