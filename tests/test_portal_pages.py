@@ -226,6 +226,15 @@ def test_chosen_products_become_a_list_that_download_programs_take(visit: Visits
         expect(page.locator(".usage code")).to_contain_text(download.value.suggested_filename)
         assert len(download.value.path().read_text().split()) == COUNT
 
+        page.evaluate(
+            """const one = JSON.parse(localStorage["gfard.cart"])[0];
+            const many = Array.from({length: 500}, (_, n) => ({...one, id: `${one.id}_${n}`}));
+            localStorage["gfard.cart"] = JSON.stringify(many);"""
+        )
+        page.goto("about:blank")
+        page.goto(f"{visit.site}/#/cart")
+        expect(page.get_by_text("The cart is full")).to_be_visible()
+
 
 def test_the_page_speaks_chinese_throughout_and_remembers_it(visit: Visits) -> None:
     with visit() as page:

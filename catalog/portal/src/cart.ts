@@ -21,7 +21,7 @@ interface CartState {
 
 const KEY = "gfard.cart";
 /** Most products of a cart: what a browser keeps easily; larger wishes are searches to export. */
-const MAX_CHOSEN = 500;
+export const MAX_CHOSEN = 500;
 
 /** The products that the visitor has chosen; they outlive the page in this browser. */
 export class Cart {

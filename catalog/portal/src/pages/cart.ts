@@ -1,4 +1,4 @@
-import type { Cart, Chosen } from "../cart";
+import { MAX_CHOSEN, type Cart, type Chosen } from "../cart";
 import type { Catalog } from "../catalog";
 import { copyButton } from "../copy";
 import { fill, h, icon, on } from "../dom";
@@ -89,6 +89,7 @@ export class CartPage implements Page {
       "section",
       { class: "cart-list" },
       h("h2", {}, t.cart.products(chosen.length)),
+      chosen.length < MAX_CHOSEN ? null : h("p", { class: "note" }, t.cart.full(MAX_CHOSEN)),
       h("ul", {}, ...rows),
       h("p", { class: "actions" }, share, clear),
     );

@@ -305,6 +305,7 @@ export const en = {
     empty: "Nothing chosen yet. Put products in the cart on the search page.",
     toSearch: "To the map search",
     products: (count: number) => (count === 1 ? "1 product" : `${count} products`),
+    full: (most: number) => `The cart is full: it holds ${most} products. For more, search and choose “Export the whole search”.`,
     search: "All products of your search",
     searchNote: "The list is made by the server and holds every product that matches.",
     back: "Back to the search",

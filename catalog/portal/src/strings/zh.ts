@@ -304,6 +304,7 @@ export const zh: Strings = {
     empty: "尚未选择产品。请在检索页面将产品加入清单。",
     toSearch: "前往地图检索",
     products: (count) => `${count} 个产品`,
+    full: (most) => `清单已满：最多 ${most} 个产品。如需更多，请检索后选择“导出全部检索结果”。`,
     search: "全部检索结果",
     searchNote: "清单由服务器生成，包含符合条件的全部产品。",
     back: "返回检索",
