@@ -152,6 +152,7 @@ def test_cloud_limit_and_map_area(visit: Visits) -> None:
 def test_an_area_is_drawn_on_the_map_or_uploaded(visit: Visits) -> None:
     with visit(SEARCH) as page:
         _map_search(page)
+        expect(page).to_have_url(re.compile(r"map=\d+\.\d+/40\."))  # moved to the products
         page.get_by_role("radio", name="Rectangle").check()
         page.get_by_role("button", name="Draw on map").click()
         expect(page.locator(".map-hint")).to_be_visible()

@@ -49,7 +49,8 @@ def _no_air(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _unpack(made: Simulated, folder: Path) -> Path:
     with tarfile.open(made.package) as tar:
-        tar.extractall(folder, filter="data")
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)  # since 3.11.4
+        tar.extractall(folder)
     return folder
 
 
