@@ -55,7 +55,7 @@ def aerosol_rows(full: bool, memory: Path) -> Iterator[Row]:
         yield Row(f"{_TITLE}: optical depth", None, "1", skipped=reason)
         return
     start = time.process_time()
-    made = list(scenes(8 if full else 3, memory))
+    made = list(scenes(8, memory))
     found = [_outcome(scene, memory) for scene in made]
     dark = [
         _outcome(replace(scene, surfaces=()), memory) for scene in made if scene.kind == "vegetated"

@@ -30,6 +30,9 @@ from processing.sensors import camera
 
 Floats = NDArray[np.float64]
 
+DRAWS = 6
+"""Draws of the errors of a whole scene for each scene: one alone is right or wrong everywhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Faults:
@@ -107,7 +110,7 @@ def inside_rows(title: str, inside: Sequence[NDArray[np.bool_]], bars: bool) -> 
 def faulty_rows(title: str, made: Sequence[HazeScene], memory: Path) -> Iterator[Row]:
     """Yield what is inside where calibration and aerosol err as production states."""
     depth, reflectance = [], []
-    for number, scene in enumerate(made):
+    for number, scene in enumerate(one for one in made for _ in range(DRAWS)):
         faults = Faults.drawn(np.random.default_rng([41, number]))
         seen = _seen(scene, scene.ground, memory, faults)
         seen *= 1 + NOISE * np.random.default_rng([43, number]).normal(size=seen.shape)
