@@ -47,7 +47,7 @@ check: .venv/.installed $(PORTAL)/node_modules/.package-lock.json
 
 bench: install
 	@missed=0; for file in benchmarks/*.py; do \
-	  $(BIN)/python -P "$$file" --json $(BENCH) || missed=1; done; exit $$missed
+	  OMP_NUM_THREADS=1 $(BIN)/python -P "$$file" --json $(BENCH) || missed=1; done; exit $$missed
 
 lock:
 	@mkdir -p build

@@ -160,7 +160,12 @@ def inversion_speed() -> Iterator[Row]:
     plain = _best_seconds(lambda: _plain_numpy(toa, coefs))
     pairs = (surface_reflectance(toa, frame, coefs)[0], _plain_numpy(toa, coefs)[0])
     difference = pairs[0].astype(np.int32) - pairs[1]
-    yield at_least("inversion, times as fast as numpy", plain / ours, "ratio", 5.0)
+    name = "inversion, times as fast as numpy"
+    if os.environ.get("OMP_NUM_THREADS") == "1":
+        yield at_least(name, plain / ours, "ratio", 5.0)
+    else:
+        reason = "numpy's threads count as CPU time while they wait: set OMP_NUM_THREADS=1"
+        yield Row(name, None, "ratio", skipped=reason)
     yield at_least("inversion speed", toa.size / ours / 1e6, "Mpx/s", 80.0)
     yield at_most("inversion against numpy, max", float(np.abs(difference).max()), "DN", 1.0)
 
