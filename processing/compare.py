@@ -17,7 +17,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 from scipy import ndimage
 
-from catalog.product import FILL, REFLECTANCE_SCALE, MaskClass
+from catalog.product import FILL, QA, REFLECTANCE_SCALE, MaskClass
 
 SR_BAR_PERCENT = 85.0
 """Share of clear, locally uniform pixels that must lie within 0.005 + 0.05 rho."""
@@ -51,6 +51,7 @@ class _Pair:
     sr: NDArray[np.float32]
     aod: NDArray[np.float32]
     mask: NDArray[np.uint8]
+    saturated: NDArray[np.bool_]
     true_sr: NDArray[np.float32]
     true_aod: NDArray[np.float32]
     cloud: NDArray[np.bool_]
@@ -80,7 +81,7 @@ def compare(files: Mapping[str, Path], truth: Path, *, clouds_in_land: bool = Fa
     Parameters
     ----------
     files
-        Files of the item by asset key ("SR", "AOD", "mask").
+        Files of the item by asset key ("SR", "AOD", "mask", "qa").
     truth
         Folder with ``sr.tif``, ``aod.tif``, ``cloud.tif``, ``shadow.tif``, ``water.tif``.
     clouds_in_land
@@ -123,6 +124,9 @@ def _read(files: Mapping[str, Path], truth: Path) -> _Pair:
             "height": window.height,
         }
 
+    with rasterio.open(files["qa"]) as raster:
+        saturated = raster.read(1, window=window) & QA["saturated"].encode(1) != 0
+
     def product(key: str) -> NDArray[np.float32]:
         """Read an asset of the product, NaN = no data."""
         with rasterio.open(files[key]) as raster:
@@ -147,6 +151,7 @@ def _read(files: Mapping[str, Path], truth: Path) -> _Pair:
         product("SR"),
         product("AOD")[0],
         mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1],
+        saturated,
         true("sr", Resampling.bilinear),
         true("aod", Resampling.bilinear)[0],
         drawn("cloud"),
@@ -156,8 +161,12 @@ def _read(files: Mapping[str, Path], truth: Path) -> _Pair:
 
 
 def _reflectance_rows(pair: _Pair, names: list[str]) -> Iterator[Row]:
-    """Share of pixels within 0.005 + 0.05 rho, and the bias, per band and over all bands."""
-    clear = pair.clear
+    """Share of pixels within 0.005 + 0.05 rho, and the bias, per band and over all bands.
+
+    Pixels that the product flags as saturated are left out: what was brighter is not known.
+    """
+    yield Row("saturated", _percent(pair.saturated[pair.clear]), "% of clear")
+    clear = pair.clear & ~pair.saturated
     error = pair.sr - pair.true_sr
     inside = np.abs(error) <= 0.005 + 0.05 * pair.true_sr
     spread = np.stack(

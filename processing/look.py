@@ -172,7 +172,7 @@ def _in_blocks(
         progress(f"finding clouds, shadows, snow and water{part}")
         quality = _classify(seen, block.frame, toa, saturated, settings)
         air = _air(seen, block.frame.coarsen(CELL_FACTOR), *expected)
-        signals = scene_signals(toa, quality.clear_land, air)
+        signals = scene_signals(toa, quality.clear_land, air, saturated)
         if whole is None:
             whole = Whole.like(quality, signals, grid)
         whole.put(block, quality, signals)

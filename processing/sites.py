@@ -17,9 +17,10 @@ from rasterio.windows import Window
 from shapely.geometry import box, shape
 
 from catalog.errors import CalibrationError
-from catalog.product import REFLECTANCE_BANDS, REFLECTANCE_SCALE, MaskClass
+from catalog.product import ANGLE_SCALE, REFLECTANCE_BANDS, REFLECTANCE_SCALE, MaskClass
 from catalog.store import Store, StoredItem
 from processing.invariant import Observation
+from processing.saturation import MOST_SATURATED, saturated_bands
 
 _LEAST_CLEAR = 0.9
 """Share of a site that must be clear land to be looked at."""
@@ -65,6 +66,8 @@ def observe_sites(
 ) -> Iterator[Observation]:
     """Yield the TOA reflectance of every band of every clear look at a site.
 
+    Bands in which the site is saturated are left out.
+
     Parameters
     ----------
     store
@@ -105,17 +108,21 @@ def _look(
         return
     time = datetime.fromisoformat(facts["datetime"])
     for band, value in zip(REFLECTANCE_BANDS[stored.id.satellite], seen, strict=True):
-        yield Observation(stored.id.camera, band.name, time, site.name, float(value))
+        if np.isfinite(value):
+            yield Observation(stored.id.camera, band.name, time, site.name, float(value))
 
 
 def _pixels(store: Store, stored: StoredItem, site: Site) -> NDArray[np.float64] | None:
-    """Return mean reflectances of the bands over the site, None where it is not clear."""
+    """Return mean reflectances of the bands over the site, None where it is not clear.
+
+    NaN in bands that are saturated.
+    """
     paths = (
         store.raster_path(f"{stored.relative}/{stored.id.file_name(key)}")
-        for key in ("TOA", "mask")
+        for key in ("TOA", "mask", "qa", "angle")
     )
-    toa, mask = (rasterio.open(path) for path in paths)
-    with closing(toa), closing(mask):
+    toa, mask, qa, angle = (rasterio.open(path) for path in paths)
+    with closing(toa), closing(mask), closing(qa), closing(angle):
         outline = transform_geom("OGC:CRS84", toa.crs, site.polygon)
         inside = shape(outline).within(box(*toa.bounds))
         if not inside:
@@ -128,5 +135,10 @@ def _pixels(store: Store, stored: StoredItem, site: Site) -> NDArray[np.float64]
         clear = within & (mask.read(1, window=window) == MaskClass.CLEAR)
         if not within.any() or clear.sum() < _LEAST_CLEAR * within.sum():
             return None
-        values: NDArray[np.float64] = toa.read(window=window)[:, clear].mean(1) * REFLECTANCE_SCALE
-        return values
+        values: NDArray[np.float64] = toa.read(window=window)[:, clear] * REFLECTANCE_SCALE
+        sun = angle.read(2, window=window)[clear] * ANGLE_SCALE
+        bits = qa.read(1, window=window)[clear]
+        saturated = saturated_bands(
+            stored.item["properties"], stored.id.camera, values, sun, bits
+        ).mean(axis=1)
+        return np.where(saturated > MOST_SATURATED, np.nan, values.mean(axis=1))

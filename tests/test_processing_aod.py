@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from catalog.errors import AtmosphereError
 from catalog.grid import Grid
 from processing.atmosphere.air import Air
-from processing.atmosphere.aod import AodField, fit_aod, scene_signals
+from processing.atmosphere.aod import AodField, fit_aod, fit_cells, scene_signals
+from processing.atmosphere.cells import CellSignals
 from processing.atmosphere.darktarget import dark_target_table
 from processing.atmosphere.gas import GasColumns
+from processing.atmosphere.lut import STANDARD_PRESSURE_HPA, camera_lut
 from processing.atmosphere.prior import AodPrior, AodSource, climatology
 from processing.atmosphere.sixs import SixsCase, Spectrum, run_sixs
+from processing.atmosphere.surface import Expectation
 from processing.geometry.angles import Angles
 
 CAMERA = "GF1WFV1"
@@ -184,3 +187,42 @@ def test_a_block_of_a_scene_below_the_sun_limit_gives_no_evidence(scene: Scene) 
     air = Air(CAMERA, PRIOR.model, NO_GAS, angles(cells, 76.0), heights)
     signals = scene_signals(scene.toa, scene.clear, air)
     assert np.isnan(signals.dark).all()
+
+
+def test_a_saturated_band_of_a_cell_gives_no_evidence(scene: Scene) -> None:
+    """Where red is clipped the ground looks darker than expected, as haze makes bright ground."""
+    cells = GRID.coarsen(16)
+    air = Air(CAMERA, PRIOR.model, NO_GAS, angles(cells), np.zeros(cells.shape, np.float32))
+    whole = scene_signals(scene.toa, scene.clear, air)
+    bits = np.zeros(GRID.shape, np.uint8)
+    bits[200:216, 200:216] = 1 << 2
+    bits[320, 320] = 1 << 3
+    signals = scene_signals(scene.toa, scene.clear, air, bits)
+    wanted = whole.land.copy()
+    wanted[2, 12:14, 12:14] = np.nan
+    np.testing.assert_array_equal(signals.land, wanted)
+    np.testing.assert_array_equal(signals.dark, whole.dark)
+
+
+def test_a_cell_is_heard_in_the_bands_that_it_has(scene: Scene) -> None:
+    """Expected ground from the true haze: without red the field rests on blue alone."""
+    cells = GRID.coarsen(16)
+    air = Air(CAMERA, PRIOR.model, NO_GAS, angles(cells), np.zeros(cells.shape, np.float32))
+    whole = scene_signals(scene.toa, scene.clear, air)
+    aod = scene.aod.reshape(CELLS, 16, CELLS, 16).mean(axis=(1, 3))
+    sky = camera_lut(CAMERA).terms(
+        PRIOR.model, sza=40, vza=20, raa=90, pressure_hpa=STANDARD_PRESSURE_HPA, aod=aod
+    )
+    ground = sky.ground(whole.land)
+    known = Expectation("library", ground, np.full_like(ground, 0.01))
+    dark = np.full_like(whole.dark, np.nan)
+    fields = []
+    for lost in ((), (2,)):
+        land = whole.land.copy()
+        land[list(lost)] = np.nan
+        fields.append(fit_cells(CellSignals(land, whole.doubt, dark), cells, air, PRIOR, [known]))
+    for field in fields:
+        assert field.targets["library"] > 100
+        assert abs(np.mean(field.aod - aod)) < 0.02
+        assert np.corrcoef(field.aod.ravel(), aod.ravel())[0, 1] > 0.9
+    assert fields[1].sigma.mean() > fields[0].sigma.mean()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rasterio.transform import from_origin
 from scipy import ndimage
 
-from catalog.product import MaskClass
+from catalog.product import QA, MaskClass
 from processing.compare import Row, compare
 
 SIZE = 256
@@ -46,7 +46,10 @@ def surface() -> NDArray[np.float64]:
 
 
 def _rows(
-    folder: Path, surface: NDArray[np.float64], product: NDArray[np.float64]
+    folder: Path,
+    surface: NDArray[np.float64],
+    product: NDArray[np.float64],
+    saturated: NDArray[np.bool_] | None = None,
 ) -> dict[str, Row]:
     truth = folder / "truth"
     truth.mkdir()
@@ -63,12 +66,16 @@ def _rows(
     _write(truth / "cloud.tif", flags, 1, ("cloud",))
     mask = np.full((1, SIZE, SIZE), MaskClass.CLEAR, np.uint8)
     mask[0, :32, :64] = MaskClass.CLOUD
+    qa = np.full((1, SIZE, SIZE), QA["valid"].encode(1), np.uint16)
+    if saturated is not None:
+        qa[0, saturated] |= QA["saturated"].encode(1)
     files = {
         "SR": _write(folder / "SR.tif", encoded(product), 1e-4, NAMES),
         "AOD": _write(
             folder / "AOD.tif", np.full((1, SIZE, SIZE), 2300, np.uint16), 1e-4, ("aod",)
         ),
         "mask": _write(folder / "mask.tif", mask, 1, ("mask",)),
+        "qa": _write(folder / "qa.tif", qa, 1, ("qa",)),
     }
     return {row.name: row for row in compare(files, truth)}
 
@@ -91,6 +98,18 @@ def test_bias_beyond_the_specification_is_seen(
     assert rows["sr_uniform_within"].value == 0
     assert rows["sr_uniform_within"].ok is False
     assert rows["sr_red_bias"].value == pytest.approx(0.03, abs=2e-4)
+
+
+def test_saturated_pixels_are_told_and_left_out(
+    tmp_path: Path, surface: NDArray[np.float64]
+) -> None:
+    bright = surface[0] > 0.3
+    clipped = np.minimum(surface, 0.3)
+    rows = _rows(tmp_path, surface, clipped, bright)
+    seen = np.ones_like(bright)
+    seen[:64, :64] = False
+    assert rows["saturated"].value == pytest.approx(100 * bright[seen].mean())
+    assert rows["sr_clear_within"].value == 100
 
 
 def test_shift_of_four_tenths_of_a_pixel_is_measured(

@@ -1,23 +1,27 @@
 """Ground expected from library and archive: one scene, its products, and what they predict."""
 
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from rasterio.enums import Resampling
 from typer.testing import CliRunner
 
 from catalog.errors import StoreError
 from catalog.folder import FolderStore
 from catalog.grid import tile
+from catalog.product import QA
 from infra.cli import app
 from processing.geometry.angles import AngleField
 from processing.geometry.field import GroundField
 from processing.library.build import library_tiles, summary, update_library
 from processing.library.expect import from_history, from_library
 from processing.library.observed import observe
-from processing.library.tile import cell_grid
+from processing.library.tile import CELL_PIXELS, cell_grid
 from processing.pipeline import produce
 from processing.result import Status
 from processing.settings import ProcessSettings
@@ -54,6 +58,34 @@ def test_clear_cells_of_a_product_are_seen(store: FolderStore) -> None:
     assert 30 < known.sum() < 200
     assert (np.isfinite(seen.angles.sun_zenith) >= known).all()
     assert 0.02 < np.nanmedian(seen.reflectance[2]) < 0.2
+
+
+def test_saturated_cells_of_a_product_are_not_seen(store: FolderStore, tmp_path: Path) -> None:
+    """A third of the tile is marked and as bright as counts go: its cells are gone.
+
+    Where only the near infrared is as bright as that, cells stay.
+    """
+    (stored,) = store.items()
+    before = observe(store, stored).reflectance
+    shutil.copytree(store.root, tmp_path / "store")
+    copy = FolderStore(tmp_path / "store")
+    folder = copy.root / stored.relative
+    cells = np.flatnonzero(np.isfinite(before[0]).any(axis=1))
+    first = int(cells[len(cells) // 3])
+    with rasterio.open(
+        folder / stored.id.file_name("qa"), "r+", IGNORE_COG_LAYOUT_BREAK="YES"
+    ) as qa:
+        bits = qa.read(1)
+        bits[: first * CELL_PIXELS] |= QA["saturated"].encode(1)
+        qa.write(bits, 1)
+        qa.build_overviews([2, 4, 8], Resampling.nearest)
+    blue, green, red, nir = stored.item["properties"]["gfard:calibration"]["slope"]
+    used = stored.item["properties"]["gfard:calibration"]
+    used["slope"] = blue, green, red, 1e-3 * nir
+    np.testing.assert_array_equal(observe(copy, stored).reflectance, before)
+    used["slope"] = blue, green, 1e-3 * red, nir
+    assert np.isnan(observe(copy, stored).reflectance[:, :first]).all()
+    assert np.isfinite(before[0, :first]).any()
 
 
 def test_products_come_into_a_library_once(store: FolderStore, library: Path) -> None:

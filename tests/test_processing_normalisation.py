@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from catalog.errors import CalibrationError
 from catalog.folder import FolderStore
-from catalog.product import MaskClass
+from catalog.product import QA, MaskClass
 from infra.cli import app
 from processing.bandpass import band_adjustment, band_adjustments
 from processing.invariant import Observation, factors_of, read_observations
@@ -234,13 +234,23 @@ def test_sites_are_read_from_products(tmp_path: Path) -> None:
         facts(),
         {
             "footprint": {"type": "Polygon", "coordinates": [ring]},
-            "provenance": {"calibration": {"normalisation_version": table.version}},
+            "provenance": {
+                "calibration": {
+                    "normalisation_version": table.version,
+                    "slope": [0.1, 0.01, 0.2, 0.1],
+                    "intercept": [0, 0, 0, 0],
+                    "esun": [1900, 1800, 1500, 1000],
+                    "irradiance": "tsis1",
+                    "source": "made for the test",
+                }
+            },
         },
     )
     store = FolderStore(tmp_path / "store")
     folder = store_product(store, item)
     _flat(folder / item.id.file_name("mask"), [MaskClass.CLEAR])
     _flat(folder / item.id.file_name("TOA"), [1000, 2000, 3000, 4000])
+    _flat(folder / item.id.file_name("qa"), [QA["water"].encode(1)])
     features = [
         {"properties": {"name": name}, "geometry": {"type": "Polygon", "coordinates": [outline]}}
         for name, outline in (
@@ -256,6 +266,9 @@ def test_sites_are_read_from_products(tmp_path: Path) -> None:
     assert {one.site for one in found} == {"inside"}
     assert [one.observed for one in found] == pytest.approx([0.1, 0.2, 0.3, 0.4])
     assert [one.band for one in found] == ["blue", "green", "red", "nir"]
+    _flat(folder / item.id.file_name("qa"), [QA["saturated"].encode(1)])
+    unclipped = [one.band for one in observe_sites(store, sites, table.version)]
+    assert unclipped == ["blue", "red"]  # of counts up to 1023 green and NIR cannot be brighter
     _flat(folder / item.id.file_name("mask"), [MaskClass.CLOUD])
     assert list(observe_sites(store, sites, table.version)) == []
     with pytest.raises(CalibrationError, match="made with normalisation"):

@@ -115,10 +115,18 @@ def fit_aod(
     return fit_cells(signals, grid.coarsen(CELL_FACTOR), air, prior, surfaces)
 
 
-def scene_signals(toa: Float32Array, clear_land: NDArray[np.bool_], air: Air) -> CellSignals:
-    """Average the pixels of a scene, or of a piece of it, over its cells; see :func:`fit_aod`."""
+def scene_signals(
+    toa: Float32Array,
+    clear_land: NDArray[np.bool_],
+    air: Air,
+    saturated: NDArray[np.uint8] | None = None,
+) -> CellSignals:
+    """Average the pixels of a scene, or of a piece of it, over its cells; see :func:`fit_aod`.
+
+    ``saturated`` (rows, cols) has bit b set where band b is saturated.
+    """
     dark_bands = band_numbers(air.camera_name, DARK_BANDS)
-    return cell_signals(toa, clear_land, air.clear_sky(dark_bands), dark_bands)
+    return cell_signals(toa, clear_land, air.clear_sky(dark_bands), dark_bands, saturated)
 
 
 def fit_cells(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from processing.atmosphere.darktarget import dark_means
 from processing.atmosphere.lut import Float32Array, Terms
+from processing.saturation import MOST_SATURATED
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -20,7 +21,7 @@ _STRIP_ROWS = 8
 
 @dataclass(frozen=True, slots=True)
 class CellSignals:
-    """Mean TOA reflectance of cells, float32, NaN = too little clear land.
+    """Mean TOA reflectance of cells, float32, NaN = too little clear land, or saturated.
 
     Attributes
     ----------
@@ -49,6 +50,7 @@ def cell_signals(
     clear_land: NDArray[np.bool_],
     clear_sky: Terms,
     dark_bands: tuple[int, ...],
+    saturated: NDArray[np.uint8] | None = None,
 ) -> CellSignals:
     """Average a scene over its cells.
 
@@ -63,6 +65,8 @@ def cell_signals(
         cols); NaN where a cell is not to be used.
     dark_bands
         Positions of blue, red and near infrared.
+    saturated
+        (rows, cols), bit b set where band b is saturated; None where none is.
     """
     cell_rows, cell_cols = clear_sky.path.shape[1:]
     shape = cell_rows, cell_cols
@@ -76,6 +80,9 @@ def cell_signals(
         clear = _blocks(clear_land[np.newaxis, rows], count, cell_cols, False)[0]
         clear = clear & np.isfinite(pixels).all(axis=0)
         land[:, strip], doubt[:, strip] = _mean_and_doubt(pixels, clear)
+        if saturated is not None:
+            bits = _blocks(saturated[np.newaxis, rows], count, cell_cols, 0)[0]
+            land[:, strip][_clipped(bits, clear, len(toa))] = np.nan
         air = Terms(
             *(
                 part[:, strip, :, np.newaxis]
@@ -84,6 +91,13 @@ def cell_signals(
         )
         dark[:, strip] = dark_means(pixels[list(dark_bands)], clear, air)
     return CellSignals(land, doubt, dark)
+
+
+def _clipped(bits: NDArray[np.uint8], clear: NDArray[np.bool_], bands: int) -> NDArray[np.bool_]:
+    """Tell in which bands (bands, cell rows, cell cols) a cell's clear pixels are saturated."""
+    flags = np.arange(bands)[:, np.newaxis, np.newaxis, np.newaxis]
+    share = np.mean((bits >> flags) & clear, axis=-1)
+    return np.asarray(share > MOST_SATURATED * clear.mean(axis=-1))
 
 
 def _blocks(

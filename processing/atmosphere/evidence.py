@@ -109,8 +109,10 @@ def gather(
     aod, sigma, shared = (np.full(signals.shape, np.nan) for _ in range(3))
     cells: dict[str, int] = {}
     known = np.isfinite(signals.dark[0])
+    bands = list(haze_bands(air.camera_name))
     for surface in surfaces:
-        known = known | np.isfinite(surface.reflectance[0] + signals.land[0])
+        both = surface.reflectance[bands] + signals.land[bands]
+        known = known | np.isfinite(both).any(axis=0)
     rows, cols = np.nonzero(known & air.usable)
     for first in range(0, rows.size, _CHUNK_CELLS):
         where = rows[first : first + _CHUNK_CELLS], cols[first : first + _CHUNK_CELLS]
@@ -160,6 +162,8 @@ def _expected(
 ) -> _Departure:
     """Ground reflectance below the haze minus that expected, in all bands that see haze.
 
+    A band in which the cell is saturated says nothing.
+
     It is the ground seen that is followed along optical depth, not the brightness expected above
     the ground: the slope of that one would err with the expectation, and over bright ground, where
     slopes are small, the product of both errors is a bias of the optical depth of 0.1. What the
@@ -174,9 +178,9 @@ def _expected(
     gain = air.along_depth(_gain(nodes, expected[..., np.newaxis]), np.array([prior.aod]))[..., 0]
     noise = np.hypot(sigma, np.hypot(doubt, _SIGNAL_ERROR * seen) / gain)
     departure = (ground - expected[..., np.newaxis]) / noise[..., np.newaxis]
-    speaks = np.isfinite(departure).all(axis=(0, 2))
-    values = np.where(speaks[:, np.newaxis], departure, 0)
-    return _Departure(surface.kind, _below_zero(values), speaks)
+    heard = np.isfinite(departure).all(axis=2)
+    values = np.where(heard[..., np.newaxis], departure, 0)
+    return _Departure(surface.kind, _below_zero(values), heard.any(axis=0))
 
 
 def haze_bands(camera_name: str) -> tuple[int, ...]:

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
 from catalog.errors import StoreError
-from catalog.product import ANGLE_SCALE, FILL, REFLECTANCE_SCALE, TERRAIN_FACTOR, MaskClass
+from catalog.product import ANGLE_SCALE, FILL, QA, REFLECTANCE_SCALE, TERRAIN_FACTOR, MaskClass
 from catalog.store import Store, StoredItem
+from processing.atmosphere.evidence import haze_bands
 from processing.geometry.angles import Angles
 from processing.library.tile import CELL_PIXELS, cell_grid
+from processing.saturation import MOST_SATURATED, saturated_bands
 
 _STEP = 4
 """Pixels are read four by four: from the second overview."""
@@ -25,8 +27,9 @@ _MOST_AOD = 0.4
 class Observed:
     """Cells of one product on ``cell_grid`` of its tile.
 
-    ``reflectance`` is float32 (bands, rows, cols), NaN where the cell is not clear land all over
-    or the haze was thick; ``angles`` in degrees.
+    ``reflectance`` is float32 (bands, rows, cols), NaN where the cell is not clear land all over,
+    the haze was thick, or a band that shows haze is saturated (in the near infrared, as bright
+    plants often are, the highest value that it can have stands); ``angles`` in degrees.
     """
 
     item: str
@@ -43,14 +46,21 @@ def observe(store: Store, stored: StoredItem) -> Observed:
         An asset cannot be read.
     """
     grid = cell_grid(stored.id.tile)
-    sr, mask, aod, angle = (
-        _blocks(_read(store, stored, key), grid.shape) for key in ("SR", "mask", "AOD", "angle")
+    sr, mask, aod, angle, qa = (
+        _blocks(_read(store, stored, key), grid.shape)
+        for key in ("SR", "mask", "AOD", "angle", "qa")
     )
     clear = (mask[0] == MaskClass.CLEAR) & (sr != FILL).all(axis=0)
     share = clear.mean(axis=-1)
     haze = np.where(clear, aod[0] * REFLECTANCE_SCALE, 0).sum(axis=-1)
     count = np.maximum(clear.sum(axis=-1), 1)
     good = (share >= _LEAST_CLEAR) & (haze / count <= _MOST_AOD)
+    if (qa & QA["saturated"].encode(1)).any():
+        toa = _blocks(_read(store, stored, "TOA"), grid.shape) * REFLECTANCE_SCALE
+        sun = np.where(angle[1] != FILL, angle[1] * ANGLE_SCALE, np.nan)
+        flags = saturated_bands(stored.item["properties"], stored.id.camera, toa, sun, qa[0])
+        hazy = flags[list(haze_bands(stored.id.camera))].any(axis=0) & clear
+        good &= hazy.sum(axis=-1) <= MOST_SATURATED * count
     seen = sr * REFLECTANCE_SCALE
     if TERRAIN_FACTOR in stored.item["assets"]:
         # What the sensor will see again is the light on the slopes, not their reflectance.
