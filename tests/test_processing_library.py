@@ -1,5 +1,6 @@
 """Surface library: kernels against published integrals, recursion against known ground, files."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ from rio_cogeo.cogeo import cog_validate
 
 from catalog.errors import AtmosphereError
 from processing.atmosphere.brdf import kernels
+from processing.atmosphere.darkfit import WAVELENGTH_NM, in_bands
 from processing.geometry.angles import Angles
+from processing.library.bandfit import fit_camera, ground_spectra, modis_response
+from processing.library.bands import band_table
 from processing.library.files import read_tile, tile_path, tiles_of, write_tile
-from processing.library.modis import CENTRES_NM, library_of_kernels
-from processing.library.tile import SurfaceTile, cell_grid, empty_tile
+from processing.library.modis import RESOLUTION_M, library_of_kernels
+from processing.library.tile import CELL_M, SurfaceTile, cell_grid, empty_tile
 from processing.sensors import camera
 
 CAMERA, TILE = "GF1WFV1", "31TCL"
@@ -130,7 +134,24 @@ def test_files_are_read_by_any_gis(written: tuple[SurfaceTile, Path]) -> None:
     np.testing.assert_array_equal(again.information, surface.information)
     np.testing.assert_array_equal(again.sigma, surface.sigma)
     assert (again.items, again.source, again.camera) == (("a",), "test", CAMERA)
+    assert again.resolution_m == CELL_M
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_a_tile_that_does_not_tell_its_resolution_counts_as_coarse(
+    written: tuple[SurfaceTile, Path],
+) -> None:
+    _, path = written
+    with rasterio.open(path) as raster:
+        profile, layers, tags = raster.profile, raster.read(), raster.tags()
+        names = raster.descriptions
+    del tags["GFARD_RESOLUTION_M"]
+    path.unlink()
+    with rasterio.open(path, "w", **{**profile, "driver": "GTiff"}) as raster:
+        raster.write(layers)
+        raster.descriptions = names
+        raster.update_tags(**tags)
+    assert read_tile(path).resolution_m == RESOLUTION_M
 
 
 def test_another_grid_is_an_error(written: tuple[SurfaceTile, Path]) -> None:
@@ -189,11 +210,13 @@ def test_modis_kernels_become_a_library(tmp_path: Path) -> None:
     surface = library_of_kernels([kernel_rasters(tmp_path)], CAMERA, TILE)
     known = np.isfinite(surface.count)
     assert 0.5 < known.mean() < 1
-    centres = sorted(CENTRES_NM.values())
-    for number, band in enumerate(camera(CAMERA).bands):
+    for band in range(4):
         for kernel in range(3):
-            wanted = np.interp(band.center_nm, centres, WEIGHTS[:, kernel])
-            np.testing.assert_allclose(surface.weights[number, kernel][known], wanted, rtol=1e-5)
+            # The rasters hold the bands' weights as MODIS's: so near to each other are the bands.
+            found = surface.weights[band, kernel][known]
+            np.testing.assert_allclose(found, WEIGHTS[band, kernel], rtol=0.15)
+            assert np.ptp(found) < 1e-6
+    assert surface.resolution_m == RESOLUTION_M
     expected, sigma = surface.expected(angles(40.0, 20.0, 60.0))
     assert (np.isfinite(expected[0]) == known).all()
     assert 0.005 < np.nanmedian(sigma[0]) < 0.01
@@ -217,3 +240,49 @@ def test_kernels_that_cannot_serve_are_errors(tmp_path: Path) -> None:
         library_of_kernels([tmp_path], CAMERA, TILE)
     with pytest.raises(AtmosphereError, match="is not there"):
         library_of_kernels([tmp_path / "absent"], CAMERA, TILE)
+
+
+def test_bands_of_modis_become_those_of_a_camera(test_data: Path) -> None:
+    """Spectra of an AVIRIS image in steps of 10 nm, which the table has not seen.
+
+    They go through the responses of MODIS and of the camera; straight lines through the centres
+    of MODIS's bands are the alternative.
+    """
+    pytest.importorskip("Py6S")
+    with rasterio.open(test_data / "spectra" / "AV_mastercal_testdata.bsq") as raster:
+        image = raster.read().reshape(raster.count, -1).T * 1e-4
+    header = (test_data / "spectra" / "AV_mastercal_testdata.hdr").read_text()
+    found = re.search(r"wavelength = \{([^}]*)\}", header)
+    assert found is not None
+    wavelength = np.array(found[1].split(","), float)
+    order = np.argsort(wavelength)
+    land = image[(image[:, 1:60] > 0.002).all(axis=1)][:, order]
+    fine = np.stack([np.interp(WAVELENGTH_NM, wavelength[order], one) for one in land])
+    modis = (fine @ modis_response().T).T
+    centres = modis_response() @ WAVELENGTH_NM
+    for name in ("GF1WFV2", "GF1WFV4"):
+        bands = camera(name).bands
+        seen = in_bands(name, fine, [band.name for band in bands])
+        table = band_table(name).convert(modis[:, np.newaxis, :, np.newaxis])[:, 0, :, 0]
+        straight = np.stack([
+            [np.interp(band.center_nm, centres, one) for one in modis.T] for band in bands
+        ])  # fmt: skip
+        ours, lines = (np.sqrt(np.mean((each - seen) ** 2, axis=1)) for each in (table, straight))
+        assert (ours[:3] < 0.002).all()
+        assert ours[3] < 0.005
+        assert (ours[2:] < 0.6 * lines[2:]).all()
+
+
+def test_the_table_of_bands_is_made_of_the_spectra(test_data: Path) -> None:
+    pytest.importorskip("Py6S")
+    folder = test_data / "spectra"
+    spectra, image = ground_spectra(
+        folder / "refcube__Sentinel-2A__MSI__nclust50__nsamp1000.bsq",
+        folder / "prosail_REFL_CAN.txt",
+        folder / "prosail_soil_reflectance.txt",
+    )
+    made, shipped = fit_camera(CAMERA, spectra, image), band_table(CAMERA)
+    for part in ("bare", "green", "sigma"):
+        np.testing.assert_allclose(getattr(made, part), getattr(shipped, part), atol=1e-4)
+    with pytest.raises(AtmosphereError, match="no weights for GF9"):
+        band_table("GF9")

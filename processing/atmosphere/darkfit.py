@@ -36,7 +36,8 @@ SOURCE = (
 )
 CLASSES = ((0.5, 0.6), (0.6, 0.7), (0.7, 0.8), (0.8, 0.97))
 LIMITS = {"ndvi_minimum": 0.5, "red_maximum": 0.08, "nir_minimum": 0.15}
-_WAVELENGTH_NM = np.arange(400.0, 1001.0)
+WAVELENGTH_NM = np.arange(400.0, 1001.0)
+"""Where rebuilt spectra have their values."""
 _MSI_BANDS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A")
 _FEWEST = 40
 _FEWEST_IN_PLACE = 20
@@ -70,21 +71,26 @@ def rebuild(measured: Floats, endmembers: Floats) -> Floats:
         Spectra (m, wavelengths), 400 to 1000 nm at 1 nm.
     """
     response = _msi_response()
-    centres = response @ _WAVELENGTH_NM
+    centres = response @ WAVELENGTH_NM
     seen = response @ endmembers.T
     shares = np.stack([nnls(seen, bands)[0] for bands in measured])
     rest = measured - shares @ seen.T
-    smooth = np.stack([np.interp(_WAVELENGTH_NM, centres, bands) for bands in rest])
+    smooth = np.stack([np.interp(WAVELENGTH_NM, centres, bands) for bands in rest])
     spectra: Floats = shares @ endmembers + smooth
     return spectra
 
 
-def measured_vegetation(refcube: Path) -> tuple[Floats, NDArray[np.intp]]:
-    """Return the vegetation of the cube, (n, 9), and the image of each; images are its columns."""
+def measured_bands(refcube: Path) -> tuple[Floats, NDArray[np.intp]]:
+    """Return the spectra of the cube, (n, 9), and the image of each; images are its columns."""
     with rasterio.open(refcube) as raster:
         bands = raster.read(list(range(1, len(_MSI_BANDS) + 1))).astype(np.float64) / 1e4
     spectra: Floats = bands.reshape(len(_MSI_BANDS), -1).T
-    image = np.tile(np.arange(bands.shape[2]), bands.shape[1])
+    return spectra, np.tile(np.arange(bands.shape[2]), bands.shape[1])
+
+
+def measured_vegetation(refcube: Path) -> tuple[Floats, NDArray[np.intp]]:
+    """Return the vegetation of the cube, (n, 9), and the image of each."""
+    spectra, image = measured_bands(refcube)
     blue, red, nir = spectra[:, 1], spectra[:, 3], spectra[:, 7]
     green = (nir - red) > 0.35 * (nir + red)
     vegetation = green & (red > 0.005) & (red < 0.12) & (nir > 0.12) & (blue > 0.003)
@@ -94,8 +100,8 @@ def measured_vegetation(refcube: Path) -> tuple[Floats, NDArray[np.intp]]:
 def endmembers(canopies: Path, soils: Path) -> Floats:
     """Return the spectra of plants and soils, (n, wavelengths), of text tables as `fit_table`."""
     plants = np.loadtxt(canopies)
-    ground = np.loadtxt(soils)[: _WAVELENGTH_NM.size]
-    leaves = [np.interp(_WAVELENGTH_NM, plants[:, 0], column) for column in plants[:, 1:].T]
+    ground = np.loadtxt(soils)[: WAVELENGTH_NM.size]
+    leaves = [np.interp(WAVELENGTH_NM, plants[:, 0], column) for column in plants[:, 1:].T]
     return np.stack([*leaves, *ground.T])
 
 
@@ -108,7 +114,7 @@ def _msi_response() -> Floats:
         name = "8A" if band == "B8A" else f"{int(band[1:]):02d}"
         _, first_um, _, response = getattr(PredefinedWavelengths, f"S2A_MSI_{name}")
         wavelength = 1000 * (first_um + 0.0025 * np.arange(len(response)))
-        row = np.interp(_WAVELENGTH_NM, wavelength, response, left=0, right=0)
+        row = np.interp(WAVELENGTH_NM, wavelength, response, left=0, right=0)
         rows.append(row / row.sum())
     return np.stack(rows)
 
@@ -191,7 +197,7 @@ def in_bands(name: str, spectra: Floats, bands: Sequence[str] = DARK_BANDS) -> F
 
 
 def _through(wavelength: Floats, response: Floats, spectra: Floats) -> Floats:
-    weight = np.interp(_WAVELENGTH_NM, wavelength, response, left=0, right=0)
+    weight = np.interp(WAVELENGTH_NM, wavelength, response, left=0, right=0)
     seen: Floats = spectra @ (weight / weight.sum())
     return seen
 

@@ -29,7 +29,7 @@ from processing.atmosphere.cells import CellSignals
 from processing.atmosphere.darktarget import DARK_BANDS, DarkTargetTable, ndvi_of
 from processing.atmosphere.lut import Float32Array, Terms
 from processing.atmosphere.prior import HIGHEST_AOD, AodPrior
-from processing.atmosphere.surface import Expectation
+from processing.atmosphere.surface import Expectation, at_one_resolution
 from processing.sensors import camera
 
 Floats = NDArray[np.float64]
@@ -110,13 +110,14 @@ def gather(
     cells: dict[str, int] = {}
     known = np.isfinite(signals.dark[0])
     bands = list(haze_bands(air.camera_name))
-    for surface in surfaces:
-        both = surface.reflectance[bands] + signals.land[bands]
+    pairs = [at_one_resolution(signals, surface) for surface in surfaces]
+    for seen, surface in pairs:
+        both = surface.reflectance[bands] + seen.land[bands]
         known = known | np.isfinite(both).any(axis=0)
     rows, cols = np.nonzero(known & air.usable)
     for first in range(0, rows.size, _CHUNK_CELLS):
         where = rows[first : first + _CHUNK_CELLS], cols[first : first + _CHUNK_CELLS]
-        others = [_expected(signals, air, surface, where, prior) for surface in surfaces]
+        others = [_expected(seen, air, surface, where, prior) for seen, surface in pairs]
         alone = ~np.any([each.speaks for each in others], axis=0) if others else np.True_
         departures = [_dark(signals, air, table, where, alone), *others]
         aod[where], sigma[where], shared[where] = _solve(

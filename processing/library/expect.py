@@ -16,7 +16,7 @@ from processing.geometry.angles import AngleField
 from processing.geometry.field import GroundField
 from processing.library.files import read_tile, tiles_of
 from processing.library.observed import observe
-from processing.library.tile import cell_grid, check_bands
+from processing.library.tile import CELL_M, cell_grid, check_bands
 from processing.sensors import camera
 
 Float32Array = NDArray[np.float32]
@@ -40,11 +40,12 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """Reflectance and sigma on the cells of one tile."""
+    """Reflectance and sigma on the cells of one tile, and the ground that a value stands for."""
 
     grid: Grid
     reflectance: Float32Array
     sigma: Float32Array
+    resolution_m: float = CELL_M
 
 
 def from_library(
@@ -81,7 +82,8 @@ def from_library(
         if path.name.split(".")[1] in wanted:
             surface = read_tile(path)
             check_bands(surface, len(camera(camera_name).bands))
-            layers.append(_Layer(surface.grid, *surface.expected(field.on(surface.grid))))
+            expected = surface.expected(field.on(surface.grid))
+            layers.append(_Layer(surface.grid, *expected, surface.resolution_m))
             names.append(f"{path.name} ({surface.source}, {len(surface.items)} products)")
     return Sources(_joined("library", layers, cells), tuple(names))
 
@@ -159,7 +161,11 @@ def _median(values: Float32Array) -> Float32Array:
 
 
 def _joined(kind: str, layers: Sequence[_Layer], cells: Grid) -> tuple[Expectation, ...]:
-    """Bring the layers of tiles onto the scene's cells; where tiles overlap the first counts."""
+    """Bring the layers of tiles onto the scene's cells; where tiles overlap the first counts.
+
+    The coarsest of the layers says how much ground a value stands for, and where its cells are not
+    the scene's a value is read between them: from half a cell more in the mean.
+    """
     if not layers:
         return ()
     reflectance, sigma = (
@@ -170,7 +176,18 @@ def _joined(kind: str, layers: Sequence[_Layer], cells: Grid) -> tuple[Expectati
         empty = inside & np.isnan(reflectance[0])
         for target, values in ((reflectance, layer.reflectance), (sigma, layer.sigma)):
             target[:, empty] = GroundField(layer.grid, values).on(cells)[:, empty]
-    return (Expectation(kind, reflectance, sigma),)
+    coarsest = max(
+        layer.resolution_m / cells.resolution + 0.5 * (not _same_cells(layer.grid, cells))
+        for layer in layers
+    )
+    return (Expectation(kind, reflectance, sigma, coarsest),)
+
+
+def _same_cells(grid: Grid, cells: Grid) -> bool:
+    """Tell whether the cells of two grids that overlap are the same."""
+    right, down = cells.ulx - grid.ulx, grid.uly - cells.uly
+    aligned = right % grid.resolution == 0 and down % grid.resolution == 0
+    return grid.epsg == cells.epsg and grid.resolution == cells.resolution and aligned
 
 
 def _inside(grid: Grid, cells: Grid) -> NDArray[np.bool_]:

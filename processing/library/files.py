@@ -2,7 +2,7 @@
 
 Float32 layers named for what they hold (``blue iso``, ``blue vol``, ``blue geo``, ``blue sigma``,
 … ``observations``, ``information iso vol`` …), NaN where nothing is known; readable by any GIS.
-Tags say which camera, where from, and which products came in.
+Tags say which camera, where from, which products came in, and how much ground a cell stands for.
 """
 
 import json
@@ -19,6 +19,7 @@ from rasterio.io import MemoryFile
 from rio_cogeo.cogeo import cog_translate
 
 from catalog.errors import AtmosphereError
+from processing.library.modis import RESOLUTION_M
 from processing.library.tile import KERNELS, PAIRS, SurfaceTile, cell_grid
 from processing.sensors import camera
 
@@ -63,7 +64,7 @@ def layer_names(camera_name: str) -> list[str]:
 
 
 def read_tile(path: Path) -> SurfaceTile:
-    """Read a tile.
+    """Read a tile; one that does not tell its resolution counts as coarse as any, MODIS's.
 
     Raises
     ------
@@ -101,6 +102,7 @@ def read_tile(path: Path) -> SurfaceTile:
         layers[bands * 4 + 1 :],
         tags.get("GFARD_SOURCE", ""),
         tuple(json.loads(tags.get("GFARD_ITEMS", "[]"))),
+        float(tags.get("GFARD_RESOLUTION_M", RESOLUTION_M)),
     )
 
 
@@ -140,6 +142,7 @@ def _write_cog(path: Path, layers: NDArray[np.float32], surface: SurfaceTile) ->
                 GFARD_TILE=surface.name,
                 GFARD_SOURCE=surface.source,
                 GFARD_ITEMS=json.dumps(surface.items),
+                GFARD_RESOLUTION_M=f"{surface.resolution_m:g}",
             )
         with memory.open() as raster:
             cog_translate(

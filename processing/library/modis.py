@@ -5,14 +5,14 @@ the product (``BRDF_Albedo_Parameters_Band3_iso``, ``…_vol``, ``…_geo``, as 
 them), or a file for each band with three layers in that order (``*BRDF_Albedo_Parameters_Band3*``).
 Integers without a scale of their own count 0.001; 32767 is fill.
 
-A band of a camera takes the weights of the MODIS bands around its centre, linear in wavelength:
-469, 555, 645 and 858 nm; beyond them the nearest. What that leaves in error, and the product's own
-error (Wang et al. 2018, RSE 207, 50-64: about 0.02 in albedo, less in the visible), is
-sigma: 0.005 and 3 % of iso.
+A band of a camera takes a weighted sum of MODIS's (:mod:`processing.library.bands`). What that
+leaves in error, and the product's own error (Wang et al. 2018, RSE 207, 50-64: about 0.02 in
+albedo, less in the visible: 0.005 and 3 % of iso), is sigma.
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +24,14 @@ from rasterio.vrt import WarpedVRT
 
 from catalog.errors import AtmosphereError
 from catalog.grid import Grid
+from processing.library.bands import MODIS_BANDS, BandTable, band_table
 from processing.library.tile import KERNELS, PAIRS, SurfaceTile, cell_grid, empty_tile
 from processing.rasters import lies_on_earth
-from processing.sensors import camera
 
-CENTRES_NM = {3: 469.0, 4: 555.0, 1: 645.0, 2: 858.5}
-"""MODIS bands that lie in the cameras' range, by wavelength."""
+RESOLUTION_M = 833.0
+"""Ground that a cell of the product stands for: it is gridded at 463 m, but looks from aside and
+the swath's stretch make it 833 m by 618 m at middle latitudes (Campagnolo et al. 2016, RSE 175,
+52-64)."""
 _LAYER = re.compile(r"Band([1-4])_(iso|vol|geo)\b")
 _FILE = re.compile(r"Parameters_Band([1-4])(?!\d)")
 _INTEGER_SCALE = 0.001
@@ -43,7 +45,9 @@ Floats = NDArray[np.float64]
 _Place = tuple[Path, int]
 
 
-def library_of_kernels(sources: Sequence[Path], camera_name: str, tile_name: str) -> SurfaceTile:
+def library_of_kernels(
+    sources: Sequence[Path], camera_name: str, tile_name: str, table: BandTable | None = None
+) -> SurfaceTile:
     """Make the library of one tile from kernel rasters.
 
     Parameters
@@ -52,6 +56,8 @@ def library_of_kernels(sources: Sequence[Path], camera_name: str, tile_name: str
         GeoTIFFs, or folders with them.
     camera_name, tile_name
         E.g. "GF1WFV1", "31TCL".
+    table
+        From MODIS's bands to the camera's, that of the package where None.
 
     Raises
     ------
@@ -62,23 +68,31 @@ def library_of_kernels(sources: Sequence[Path], camera_name: str, tile_name: str
     grid = cell_grid(tile_name)
     modis = np.stack([
         np.stack([_warped(*places[band, kernel], grid) for kernel in KERNELS])
-        for band in CENTRES_NM
+        for band in MODIS_BANDS
     ])  # fmt: skip
     if not np.isfinite(modis).any():
         named = ", ".join(sorted({path.name for path, _ in places.values()}))
         raise AtmosphereError(
             f"{named}: no kernel weights on tile {tile_name}; rasters that cover it wanted"
         )
-    weights = _in_bands(modis, camera_name)
+    relation = table or band_table(camera_name)
+    weights = relation.convert(modis)
     names = ", ".join(sorted({path.name for path, _ in places.values()}))
-    surface = empty_tile(camera_name, tile_name, len(weights), f"MCD43A1-like kernels: {names}")
+    empty = empty_tile(camera_name, tile_name, len(weights), f"MCD43A1-like kernels: {names}")
+    surface = replace(empty, resolution_m=RESOLUTION_M)
     known = np.isfinite(weights).all(axis=(0, 1))
     surface.weights[:, :, known] = weights[:, :, known]
-    surface.sigma[:, known] = np.hypot(_SIGMA, _RELATIVE_SIGMA * weights[:, 0][:, known])
+    surface.sigma[:, known] = kernel_sigma(weights[:, 0], relation)[:, known]
     surface.count[known] = _OBSERVATIONS
     for place, (i, j) in enumerate(PAIRS):
         surface.information[place, known] = _OBSERVATIONS if i == j else 0.0
     return surface
+
+
+def kernel_sigma(iso: Floats, table: BandTable) -> Floats:
+    """Return the sigma of reflectance that kernels predict, (bands, rows, cols) as ``iso``."""
+    own = np.hypot(_SIGMA, _RELATIVE_SIGMA * iso)
+    return np.asarray(np.hypot(own, table.sigma[:, np.newaxis, np.newaxis]))
 
 
 def _find(sources: Sequence[Path]) -> dict[tuple[int, str], _Place]:
@@ -105,7 +119,7 @@ def _find(sources: Sequence[Path]) -> dict[tuple[int, str], _Place]:
                 places[int(whole[1]), kernel] = path, number
     missing = [
         f"Band{band}_{kernel}"
-        for band in sorted(CENTRES_NM)
+        for band in sorted(MODIS_BANDS)
         for kernel in KERNELS
         if (band, kernel) not in places
     ]
@@ -152,11 +166,3 @@ def _warped(path: Path, number: int, grid: Grid) -> Floats:
         ) as warped:
             values = warped.read(number, masked=True).astype(np.float64)
     return np.asarray(values.filled(np.nan) * scale, np.float64)
-
-
-def _in_bands(modis: Floats, camera_name: str) -> Floats:
-    """Interpolate (4 MODIS bands, 3, rows, cols) to the centres of a camera's bands."""
-    centres = np.array(list(CENTRES_NM.values()))
-    places = np.array([band.center_nm for band in camera(camera_name).bands])
-    matrix = np.stack([np.interp(places, centres, row) for row in np.eye(centres.size)], axis=1)
-    return np.asarray(np.einsum("bm,mkrc->bkrc", matrix, modis))

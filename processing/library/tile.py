@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 
 CELL_PIXELS = 32
 """Pixels of 16 m along one side of a cell of 512 m."""
+CELL_M = 16.0 * CELL_PIXELS
 KERNELS = ("iso", "vol", "geo")
 PAIRS = tuple((i, j) for i in range(3) for j in range(i, 3))
 """Entries of a symmetric 3 x 3 matrix in the order in which they are kept."""
@@ -59,6 +60,8 @@ class SurfaceTile:
         Where it comes from.
     items
         Products that have come in.
+    resolution_m
+        Side of the ground that a cell's weights stand for, at least that of a cell.
     """
 
     camera: str
@@ -69,6 +72,7 @@ class SurfaceTile:
     information: Float32Array
     source: str
     items: tuple[str, ...] = ()
+    resolution_m: float = CELL_M
 
     @property
     def grid(self) -> Grid:
