@@ -17,8 +17,10 @@ from benchmarks.rows.haze import (
     GAS,
     KINDS,
     NOISE,
+    REPORTED,
     HazeScene,
     desert_scene,
+    kernel_scene,
     scenes,
     sky_of,
 )
@@ -77,7 +79,24 @@ def aerosol_rows(full: bool, memory: Path) -> Iterator[Row]:
     yield from _plain(_depth_rows("vegetated scenes, no library", dark))
     yield from _plain(_depth_rows("desert of Sentinel-2, its own haze", desert))
     yield from _reflectance_rows("desert of Sentinel-2, its own haze", desert)
+    yield from _kernel_rows(8 if full else 2, memory)
     yield Row(f"{_TITLE}: making and fitting one of 80 km", round(spent, 2), "CPU s")
+
+
+def _kernel_rows(count: int, memory: Path) -> Iterator[Row]:
+    """Yield the figures of deserts whose library is made of MODIS's kernels.
+
+    Beside them those of a retrieval that takes an expected value for one of its cell alone.
+    """
+    made = [kernel_scene(REPORTED + number, memory) for number in range(count)]
+    title = "deserts, library of MODIS kernels"
+    yield from _plain(_depth_rows(title, [_outcome(each, memory) for each in made]))
+    as_cells = [
+        replace(each, surfaces=tuple(replace(one, resolution=1.0) for one in each.surfaces))
+        for each in made
+    ]
+    found = [_outcome(each, memory) for each in as_cells]
+    yield from _plain(_depth_rows(f"{title}, compared cell by cell", found))
 
 
 def _outcome(scene: HazeScene, memory: Path) -> _Outcome:

@@ -16,8 +16,9 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
+from benchmarks.rows.kernels import STEP_M, as_modis, made_errors, table_without
 from catalog.grid import Grid
 from processing.atmosphere.air import Air
 from processing.atmosphere.cells import CellSignals
@@ -34,6 +35,7 @@ from processing.atmosphere.gas import GasColumns
 from processing.atmosphere.prior import AodPrior, climatology
 from processing.atmosphere.surface import Expectation
 from processing.geometry.angles import Angles
+from processing.library.modis import RESOLUTION_M, kernel_sigma
 from processing.simulate.sixs import SkyQuery, skies
 
 Floats = NDArray[np.float64]
@@ -47,6 +49,8 @@ SUN_ZENITH, RELATIVE_AZIMUTH = 35.0, 110.0
 VIEW_ZENITHS = (8.0, 20.0, 32.0)
 """At the left edge, in the middle and at the right edge."""
 DEPTHS = (0.01, 0.1, 0.22, 0.38, 0.6, 0.85, 1.2)
+_SCENE = "scenes/S2A_29RKH_20200219_desert_sr_100m.tif"
+_PIXEL_M = 100.0
 NOISE = 0.01
 SURFACE_SIGMA = 0.01
 _CORRELATED_KM = 5.0
@@ -172,6 +176,48 @@ def _scene(kind: str, number: int, sky: "Sky") -> HazeScene:
     return HazeScene(kind, ground, aod, clear, signals, (surface,), prior, _table_without(image))
 
 
+def kernel_scene(number: int, memory: Path) -> HazeScene:
+    """Return a desert whose surface prior are kernels of MODIS, as a library has them.
+
+    As a scene of the kind "desert", but what is expected of the ground is coarser than a cell, was
+    seen in other bands and has the sigma that :mod:`processing.library.modis` gives it.
+    """
+    rng = np.random.default_rng([len(KINDS), number])
+    row, col = rng.integers(0, 1098 - 5 * SIDE, 2)
+    ground, sky, aod = _pixels(int(row), int(col)), sky_of("dust", memory), _haze(rng)
+    seen = sky.reflectance(ground, aod) * (1 + NOISE * rng.normal(size=ground.shape))
+    prior = float(np.clip(aod.mean() + PRIOR_SIGMA * rng.normal(), 0.01, 1.9))
+    return HazeScene(
+        "desert", ground, aod, np.ones(CELLS.shape, bool),
+        CellSignals(
+            seen.astype(np.float32), np.zeros_like(seen, np.float32),
+            np.full((3, *CELLS.shape), np.nan, np.float32),
+        ),
+        (_from_kernels(int(row), int(col), rng),),
+        AodPrior(prior, PRIOR_SIGMA, "dust", "made for the test"), dark_target_table(CAMERA),
+    )  # fmt: skip
+
+
+def _from_kernels(row: int, col: int, rng: np.random.Generator) -> Expectation:
+    """Read kernels of the whole Sentinel-2 scene on the cells from a pixel of it on."""
+    modis = _whole_as_modis()
+    modis = modis + made_errors(modis.shape, STEP_M, rng)
+    corner = np.array([row, col])[:, np.newaxis, np.newaxis]
+    place = (corner + 5 * (np.indices(CELLS.shape) + 0.5)) * _PIXEL_M / STEP_M - 0.5
+    on_cells = np.stack([map_coordinates(band, place, order=1, mode="nearest") for band in modis])
+    table = table_without(CAMERA)
+    expected = table.convert(on_cells[:, np.newaxis])[:, 0]
+    sigma = kernel_sigma(expected, table)
+    resolution = RESOLUTION_M / (5 * _PIXEL_M) + 0.5
+    return Expectation("library", expected.astype(np.float32), sigma.astype(np.float32), resolution)
+
+
+@cache
+def _whole_as_modis() -> Floats:
+    with rasterio.open(data_folder() / _SCENE) as raster:
+        return as_modis(raster.read() * 1e-4, _PIXEL_M, CAMERA)
+
+
 def desert_scene(memory: Path) -> HazeScene:
     """Return the middle of the Sentinel-2 scene under the haze of its own map, 0.19 to 0.20.
 
@@ -240,8 +286,7 @@ def _desert(rng: np.random.Generator) -> Floats:
 
 
 def _pixels(row: int, col: int) -> Floats:
-    path = data_folder() / "scenes" / "S2A_29RKH_20200219_desert_sr_100m.tif"
-    with rasterio.open(path) as raster:
+    with rasterio.open(data_folder() / _SCENE) as raster:
         window = rasterio.windows.Window(col, row, 5 * SIDE, 5 * SIDE)
         pixels = raster.read(window=window) * 1e-4
     return np.asarray(pixels.reshape(4, SIDE, 5, SIDE, 5).mean(axis=(2, 4)))
