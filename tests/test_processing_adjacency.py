@@ -16,11 +16,12 @@ from processing.atmosphere.adjacency import (
 )
 from processing.atmosphere.aerosol import aerosol_model
 from processing.atmosphere.correct import Coefficients, surface_reflectance
+from processing.atmosphere.depths import OpticalDepths
 from processing.atmosphere.lut import response_lut
 from processing.atmosphere.mie import aerosol_optics
 from processing.atmosphere.rayleigh import rayleigh_optical_depth
 from processing.atmosphere.sixs import SixsCase, Spectrum, run_sixs
-from processing.atmosphere.transmission import OneWay, OpticalDepths, one_way
+from processing.atmosphere.transmission import OneWay, one_way
 
 CELL_M = 128.0
 SEA_LEVEL_HPA = 1013.25

@@ -13,8 +13,9 @@ from processing.atmosphere.aod import AodField, fit_aod, fit_cells, scene_signal
 from processing.atmosphere.cells import CellSignals
 from processing.atmosphere.darktarget import dark_target_table
 from processing.atmosphere.gas import GasColumns
-from processing.atmosphere.lut import STANDARD_PRESSURE_HPA, camera_lut
+from processing.atmosphere.lut import camera_lut
 from processing.atmosphere.prior import AodPrior, AodSource, climatology
+from processing.atmosphere.rayleigh import STANDARD_PRESSURE_HPA
 from processing.atmosphere.sixs import SixsCase, Spectrum, run_sixs
 from processing.atmosphere.surface import Expectation
 from processing.geometry.angles import Angles

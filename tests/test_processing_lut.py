@@ -38,16 +38,20 @@ def node_lut() -> CameraLut:
     return response_lut(1000 * np.array(SIXS_NODES_UM), np.eye(len(SIXS_NODES_UM)))
 
 
-@pytest.mark.parametrize(("geometry", "aod"), list(zip(GEOMETRIES, (0.1, 0.4, 1.0), strict=True)))
+@pytest.mark.parametrize(
+    ("model", "geometry", "aod"),
+    [
+        *zip(["continental"] * 3, GEOMETRIES, (0.1, 0.4, 1.0), strict=True),
+        ("dust", GEOMETRIES[0], 1.0),  # coarse spheres, 20 degrees from backscatter
+    ],
+)
 def test_terms_agree_with_6sv(
-    node_lut: CameraLut, geometry: tuple[float, float, float], aod: float
+    node_lut: CameraLut, model: str, geometry: tuple[float, float, float], aod: float
 ) -> None:
     sza, vza, raa = geometry
-    ours = node_lut.terms(
-        "continental", sza=sza, vza=vza, raa=raa, pressure_hpa=SIXS_PRESSURE_HPA, aod=aod
-    )
+    ours = node_lut.terms(model, sza=sza, vza=vza, raa=raa, pressure_hpa=SIXS_PRESSURE_HPA, aod=aod)
     for band, wavelength in enumerate(SIXS_NODES_UM):
-        theirs = run_sixs(SixsCase(sza, vza, raa, "continental", aod), Spectrum.at(wavelength))
+        theirs = run_sixs(SixsCase(sza, vza, raa, model, aod), Spectrum.at(wavelength))
         assert ours.path[band] == pytest.approx(theirs.path, abs=PATH_BAR)
         assert ours.transmittance[band] == pytest.approx(
             theirs.transmittance, rel=TRANSMITTANCE_BAR
@@ -110,6 +114,26 @@ def test_reading_between_nodes_agrees_with_a_direct_run() -> None:
     assert read == pytest.approx(
         float(direct.path[0, 0, 0, 1, 1, 0] + direct.polarisation[0, 0, 0, 1, 1, 0]), abs=5e-4
     )
+
+
+def test_dust_is_read_between_nodes_near_backscatter() -> None:
+    """The direct run at 14 degrees from backscatter; its nodes are 15 degrees apart."""
+    axes = LutAxes(
+        np.array([675.0]),
+        np.array([1000.0]),
+        np.array([0.0, 23.0]),
+        np.array([0.0, 12.0]),
+        np.array([20.0]),
+        np.array([1.0]),
+        np.array([0.5, 1.0, 1.5]),
+        np.array([950.0, 1040.0]),
+    )
+    direct = build_lut(aerosol_model("dust"), axes)
+    wanted = direct.path[0, 0, 0, 1, 1, 0] + direct.polarisation[0, 0, 0, 1, 1, 0]
+    read = response_lut(np.array([675.0]), np.eye(1)).terms(
+        "dust", sza=23.0, vza=12.0, raa=20.0, pressure_hpa=1000.0, aod=1.0
+    )
+    assert float(read.path[0]) == pytest.approx(float(wanted), abs=5e-4)
 
 
 def _interpolate(path: np.ndarray, parts: dict[str, np.ndarray], point: dict[str, float]) -> float:

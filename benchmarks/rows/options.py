@@ -29,6 +29,7 @@ from processing.atmosphere.adjacency import Surround, sharpened, surroundings
 from processing.atmosphere.aerosol import aerosol_model
 from processing.atmosphere.aod import AodField
 from processing.atmosphere.correct import surface_reflectance
+from processing.atmosphere.depths import OpticalDepths
 from processing.atmosphere.gas import GasColumns
 from processing.atmosphere.lut import response_lut
 from processing.atmosphere.mie import aerosol_optics
@@ -36,7 +37,7 @@ from processing.atmosphere.rayleigh import rayleigh_optical_depth
 from processing.atmosphere.sixs import SixsCase, Spectrum, run_sixs
 from processing.atmosphere.sky import Sky
 from processing.atmosphere.topography import SlopeSample, correlation, factor, fit_c
-from processing.atmosphere.transmission import OpticalDepths, one_way
+from processing.atmosphere.transmission import one_way
 from processing.geometry.angles import AngleField, true_north_deg
 from processing.geometry.dem import HeightModel, open_dem
 from processing.geometry.field import GroundField

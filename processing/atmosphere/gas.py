@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from processing.atmosphere.lut import STANDARD_PRESSURE_HPA
+from processing.atmosphere.rayleigh import STANDARD_PRESSURE_HPA
 from processing.sensors import camera
 
 FloatArray = NDArray[np.float64]

@@ -2,8 +2,9 @@
 
 Monochromatic terms (see ``lutbuild``) are averaged over each band's response times the solar
 spectrum, and read at any sun and view angle, pressure and optical depth: cubic in the angles
-and in optical depth (linear is not enough), quadratic in pressure. Reading costs microseconds
-a point: it belongs on coarse grids, never on pixels.
+and in optical depth (linear is not enough), quadratic in pressure. What haze scatters once is
+added by formula (``firstorder``): it changes faster with the angles than the nodes can follow.
+Reading costs microseconds a point: it belongs on coarse grids, never on pixels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from catalog.errors import AtmosphereError
 from processing.atmosphere.lutdata import BandTable, band_table, shipped_hash, shipped_models
+from processing.atmosphere.rayleigh import STANDARD_PRESSURE_HPA
 from processing.sensors import spectral_response
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 
-STANDARD_PRESSURE_HPA = 1013.25
 _PRESSURE_SCALE_M = 8434.0
 
 
@@ -177,16 +178,17 @@ class CameraLut:
         sun_index, sun_weight = _cubic(table.axes["sza_deg"], sun)
         up_index, up_weight = _cubic(table.axes["sza_deg"], view)
         path = _interpolate_path(
-            table.path,
+            table.rest,
             pressure_weight,
             (sun_index, sun_weight),
             _cubic(table.axes["vza_deg"], view),
             _cubic(table.axes["raa_deg"], azimuth),
         )
+        path += table.first.path(sun, view, azimuth, pressure, table.axes["aod"])
         down = _interpolate_way(table.transmittance, pressure_weight, sun_index, sun_weight)
         up = _interpolate_way(table.transmittance, pressure_weight, up_index, up_weight)
         albedo = np.einsum("np,bpa->bna", pressure_weight, table.albedo)
-        shape = (table.path.shape[0], *inputs[0].shape, table.axes["aod"].size)
+        shape = (table.rest.shape[0], *inputs[0].shape, table.axes["aod"].size)
         return Terms(
             path.reshape(shape),
             (down * up).reshape(shape),

@@ -25,7 +25,13 @@ from scipy.interpolate import CubicSpline, interp1d
 from catalog.errors import AtmosphereError
 from processing.atmosphere.aerosol import AerosolModel
 from processing.atmosphere.lutdata import content_hash
-from processing.atmosphere.mie import MOMENTS, AerosolOptics, aerosol_optics, relative_extinction
+from processing.atmosphere.mie import (
+    MOMENTS,
+    PHASE_DEG,
+    AerosolOptics,
+    aerosol_optics,
+    relative_extinction,
+)
 from processing.atmosphere.rayleigh import rayleigh_optical_depth
 
 FloatArray = NDArray[np.float64]
@@ -74,7 +80,8 @@ class SpectralLut:
     ``path`` (wavelength, pressure, aod, sza, vza, raa) is the scalar path reflectance and
     ``polarisation``, same shape, what the vector solution adds to it; ``transmittance``
     (wavelength, pressure, aod, sza) is the total (direct and diffuse) transmittance along one
-    path; ``albedo`` (wavelength, pressure, aod) the spherical albedo.
+    path; ``albedo`` (wavelength, pressure, aod) the spherical albedo; ``phase`` (wavelength, angles
+    of ``mie.PHASE_DEG``) the single scattering albedo times the phase function, whose mean is 1.
     """
 
     model: str
@@ -83,6 +90,7 @@ class SpectralLut:
     polarisation: NDArray[np.float32]
     transmittance: NDArray[np.float32]
     albedo: NDArray[np.float32]
+    phase: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +130,21 @@ def build_lut(
     path, polarisation, transmittance, albedo = (
         np.stack(parts).astype(np.float32) for parts in zip(*nodes, strict=True)
     )
-    lut = SpectralLut(model.name, axes, path, polarisation, transmittance, albedo)
+    phase = phase_function(model, axes.wavelengths_nm)
+    lut = SpectralLut(model.name, axes, path, polarisation, transmittance, albedo, phase)
     if not all(np.isfinite(part).all() for part in (path, polarisation, transmittance, albedo)):
         raise AtmosphereError(
             f"the table of {model.name} holds values that are no numbers: not written; "
             "look for a node at an angle of exactly 0"
         )
     return lut
+
+
+def phase_function(model: AerosolModel, wavelengths_nm: FloatArray) -> NDArray[np.float32]:
+    """Return single scattering albedo times phase function, (wavelength, ``PHASE_DEG``)."""
+    found = [aerosol_optics(model, float(each) / 1000) for each in wavelengths_nm]
+    rows = [one.single_scattering_albedo * one.phase for one in found]
+    return np.stack(rows).astype(np.float32)
 
 
 def _wavelength_node(
@@ -318,12 +334,14 @@ def write_lut(lut: SpectralLut, path: Path) -> str:
         "polarisation": lut.polarisation.astype(np.float16),
         "transmittance": lut.transmittance,
         "albedo": lut.albedo,
+        "phase": lut.phase,
         "wavelengths_nm": lut.axes.wavelengths_nm,
         "pressure_hpa": lut.axes.pressure_hpa,
         "aod": lut.axes.aod,
         "sza_deg": lut.axes.sza_deg,
         "vza_deg": lut.axes.vza_deg,
         "raa_deg": lut.axes.raa_deg,
+        "angle_deg": PHASE_DEG,
     }
     digest = content_hash(parts)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,24 +11,27 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from catalog.errors import AtmosphereError
+from processing.atmosphere.depths import OpticalDepths, solar_irradiance
+from processing.atmosphere.firstorder import FirstOrder
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 
-_ARRAYS = ("path", "polarisation", "transmittance", "albedo")
-_AXES = ("wavelengths_nm", "pressure_hpa", "aod", "sza_deg", "vza_deg", "raa_deg")
+_ARRAYS = ("path", "polarisation", "transmittance", "albedo", "phase")
+_AXES = ("wavelengths_nm", "pressure_hpa", "aod", "sza_deg", "vza_deg", "raa_deg", "angle_deg")
 
 
 @dataclass(frozen=True, slots=True)
 class BandTable:
     """One aerosol model in some bands; optical depth is the last axis of every array.
 
-    ``path`` (band, pressure, sza, vza, raa, aod), ``transmittance`` (band, pressure, sza, aod)
-    one way, ``albedo`` (band, pressure, aod), float32.
+    ``rest`` (band, pressure, sza, vza, raa, aod) is the path reflectance less ``first``,
+    ``transmittance`` (band, pressure, sza, aod) one way, ``albedo`` (band, pressure, aod), float32.
     """
 
     axes: dict[str, FloatArray]
-    path: Float32Array
+    first: FirstOrder
+    rest: Float32Array
     transmittance: Float32Array
     albedo: Float32Array
 
@@ -36,11 +39,11 @@ class BandTable:
         """Return the table of some bands, all where None."""
         if bands is None:
             return self
-        path, way, albedo = (
+        rest, way, albedo = (
             np.ascontiguousarray(part[list(bands)])
-            for part in (self.path, self.transmittance, self.albedo)
+            for part in (self.rest, self.transmittance, self.albedo)
         )
-        return BandTable(self.axes, path, way, albedo)
+        return BandTable(self.axes, self.first.of_bands(list(bands)), rest, way, albedo)
 
 
 @cache
@@ -64,8 +67,8 @@ def shipped_hash() -> str:
 def spectral_lut(model: str) -> dict[str, NDArray[np.generic]]:
     """Return the arrays and axes of a shipped monochromatic table, held to its hash.
 
-    ``path`` and ``polarisation`` have shape (wavelength, pressure, aod, sza, vza, raa); see
-    ``lutbuild.SpectralLut``.
+    ``path`` and ``polarisation`` have shape (wavelength, pressure, aod, sza, vza, raa), ``phase``
+    (wavelength, angle); see ``lutbuild.SpectralLut``.
     """
     resource = files("processing.data").joinpath(f"lut/{model}.npz")
     with as_file(resource) as path, np.load(path) as stored:
@@ -94,13 +97,29 @@ def band_table(model: str, wavelength_nm: FloatArray, response: FloatArray) -> B
     steep = _node_weights(axes["wavelengths_nm"], wavelength_nm, weight, -3.0)
     flat = _node_weights(axes["wavelengths_nm"], wavelength_nm, weight, 0.0)
     path = parts["path"].astype(np.float64) + parts["polarisation"].astype(np.float64)
+    path = np.moveaxis(np.tensordot(steep, path, axes=1), 2, -1)
+    first = FirstOrder(
+        axes["angle_deg"],
+        flat @ parts["phase"].astype(np.float64),
+        OpticalDepths.of(model, wavelength_nm, response),
+    )
     way = np.tensordot(flat, np.square(parts["transmittance"].astype(np.float64)), axes=1)
     return BandTable(
         axes,
-        np.ascontiguousarray(np.moveaxis(np.tensordot(steep, path, axes=1), 2, -1), np.float32),
+        first,
+        np.ascontiguousarray(path - _at_nodes(first, axes), np.float32),
         np.ascontiguousarray(np.moveaxis(np.sqrt(way), 2, -1), np.float32),
         np.tensordot(steep, parts["albedo"].astype(np.float64), axes=1).astype(np.float32),
     )
+
+
+def _at_nodes(first: FirstOrder, axes: dict[str, FloatArray]) -> Float32Array:
+    """Return the single scattering at all nodes, (band, pressure, sza, vza, raa, aod)."""
+    names = ("pressure_hpa", "sza_deg", "vza_deg", "raa_deg")
+    nodes = np.meshgrid(*(axes[name] for name in names), indexing="ij")
+    pressure, sza, vza, raa = (each.ravel() for each in nodes)
+    path = first.path(sza, vza, raa, pressure, axes["aod"])
+    return path.reshape(len(path), *nodes[0].shape, -1)
 
 
 def _node_weights(
@@ -112,13 +131,6 @@ def _node_weights(
     """
     basis = CubicSpline(np.log(nodes_nm), np.diag(nodes_nm**-power))(np.log(wavelength_nm))
     return np.asarray((weight * wavelength_nm**power) @ basis)
-
-
-def solar_irradiance(wavelength_nm: FloatArray) -> FloatArray:
-    """Return the shape of the solar spectrum, W m-2 nm-1 at 1 au, 380 to 1070 nm."""
-    with files("processing.data").joinpath("solar_spectrum.csv").open() as file:
-        table = np.loadtxt(file, delimiter=",", skiprows=4)
-    return np.asarray(np.interp(wavelength_nm, table[:, 0], table[:, 1]))
 
 
 def content_hash(parts: dict[str, NDArray[np.generic]]) -> str:

@@ -1,8 +1,10 @@
 """Single scattering of an aerosol model: Mie theory over its size distribution.
 
 The amplitudes come from ``sasktran2``; the integral over sizes runs over ln(r) with so many
-radii that the moments of the coarse mode do not ring (fewer than about 1000 leave ripples of
-0.003 in path reflectance).
+radii that neither the moments of the coarse mode ring (fewer than about 1000 leave ripples of
+0.003 in path reflectance) nor its absorption (1200 leave 0.6 % of that of dust at 860 nm; 4000
+agree with 12000 to 0.03 %). 6SV itself steps by 0.011 in log10(r), which makes the extinction of
+dust at 860 nm 0.4 % low beside 550 nm.
 """
 
 from dataclasses import dataclass
@@ -13,9 +15,11 @@ from numpy.typing import NDArray
 
 from processing.atmosphere.aerosol import AerosolMode, AerosolModel
 
-RADII = 1200
+RADII = 4000
 MOMENTS = 512
 _ANGLES = 1801
+_PHASE_STEP = 2
+PHASE_DEG = np.linspace(0, 180, _ANGLES)[::_PHASE_STEP]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +27,14 @@ class AerosolOptics:
     """Bulk optics at one wavelength.
 
     ``extinction`` is the cross section per particle volume, um2/um3; ``moments``
-    has shape (4, MOMENTS): Greek coefficients a1, a2, a3, b1 with a1[0] = 1 and a1[1] = 3 g.
+    has shape (4, MOMENTS): Greek coefficients a1, a2, a3, b1 with a1[0] = 1 and a1[1] = 3 g;
+    ``phase`` is the phase function at ``PHASE_DEG``, of mean 1 over the sphere.
     """
 
     extinction: float
     single_scattering_albedo: float
     moments: NDArray[np.float64]
+    phase: NDArray[np.float64]
 
     @property
     def asymmetry(self) -> float:
@@ -53,7 +59,9 @@ def aerosol_optics(model: AerosolModel, wavelength_um: float) -> AerosolOptics:
         *(row[np.newaxis] for row in (p11, p12, p11, p33, p34, p33)), angles, MOMENTS
     )
     moments = np.stack([a1[0], a2[0], a3[0], b1[0]])
-    return AerosolOptics(extinction, scattering / extinction, moments)
+    return AerosolOptics(
+        float(extinction), float(scattering / extinction), moments, p11[::_PHASE_STEP]
+    )
 
 
 def relative_extinction(

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from processing.atmosphere.lut import STANDARD_PRESSURE_HPA
-
 FloatArray = NDArray[np.float64]
+
+STANDARD_PRESSURE_HPA = 1013.25
 
 
 def rayleigh_optical_depth(

@@ -9,10 +9,11 @@ from catalog.grid import Grid
 from processing.atmosphere.air import LOWEST_SUN_ZENITH_DEG
 from processing.atmosphere.aod import AodField
 from processing.atmosphere.correct import Coefficients, coefficients, fill_nearest
+from processing.atmosphere.depths import camera_depths
 from processing.atmosphere.gas import GasColumns
 from processing.atmosphere.lut import Float32Array, camera_lut, surface_pressure_hpa
 from processing.atmosphere.prior import HIGHEST_AOD
-from processing.atmosphere.transmission import OneWay, camera_depths, one_way
+from processing.atmosphere.transmission import OneWay, one_way
 from processing.geometry.angles import AngleField, Angles
 from processing.geometry.dem import HeightModel
 

@@ -5,19 +5,14 @@ depth of Bodhaine et al. (1999) and the aerosol depth that the extinction of the
 550 nm to the band (``processing/data/lut/extinction.json``, built with the tables).
 """
 
-import json
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from catalog.errors import AtmosphereError
-from processing.atmosphere.lut import STANDARD_PRESSURE_HPA, CameraLut
-from processing.atmosphere.lutdata import solar_irradiance
-from processing.atmosphere.rayleigh import rayleigh_optical_depth
-from processing.sensors import spectral_response
+from processing.atmosphere.depths import OpticalDepths
+from processing.atmosphere.lut import CameraLut
+from processing.atmosphere.rayleigh import STANDARD_PRESSURE_HPA
 
 Float32Array = NDArray[np.float32]
 
@@ -40,32 +35,6 @@ class OneWay:
         """Share of air in what is scattered, 0 to 1."""
         both = np.maximum(self.rayleigh + self.aerosol, np.float32(1e-6))
         return np.asarray(np.clip(self.rayleigh / both, 0, 1), np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class OpticalDepths:
-    """What a slant path meets, per band: Rayleigh depth of air at standard pressure, and the
-    extinction of the aerosol by that at 550 nm; float64 (bands,)."""
-
-    rayleigh: NDArray[np.float64]
-    extinction: NDArray[np.float64]
-
-    @classmethod
-    def of(
-        cls, model: str, wavelength_nm: NDArray[np.float64], response: NDArray[np.float64]
-    ) -> "OpticalDepths":
-        """Return the means over bands of response (bands, wavelengths) under the sun."""
-        weight = response * solar_irradiance(wavelength_nm)
-        weight = weight / weight.sum(axis=1, keepdims=True)
-        nodes, extinction = _extinction(model)
-        spectrum = np.exp(np.interp(np.log(wavelength_nm), np.log(nodes), np.log(extinction)))
-        return cls(weight @ rayleigh_optical_depth(wavelength_nm / 1000), weight @ spectrum)
-
-
-@cache
-def camera_depths(camera_name: str, model: str) -> OpticalDepths:
-    """Return the optical depths in the bands of a camera, e.g. "GF1WFV1"."""
-    return OpticalDepths.of(model, *spectral_response(camera_name))
 
 
 def one_way(
@@ -114,15 +83,3 @@ def one_way(
         np.maximum(total / clear - through_haze, 0),
     )
     return OneWay(*(np.asarray(part, np.float32) for part in parts))
-
-
-@cache
-def _extinction(model: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return wavelengths, nm, and the extinction of a model there by that at 550 nm."""
-    resource = files("processing.data").joinpath("lut/extinction.json")
-    table = json.loads(resource.read_text())
-    if model not in table["extinction"]:
-        raise AtmosphereError(
-            f"{resource} has no aerosol model {model!r}; it holds {', '.join(table['extinction'])}"
-        )
-    return np.array(table["wavelengths_nm"]), np.array(table["extinction"][model])
