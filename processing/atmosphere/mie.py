@@ -3,8 +3,7 @@
 The amplitudes come from ``sasktran2``; the integral over sizes runs over ln(r) with so many
 radii that neither the moments of the coarse mode ring (fewer than about 1000 leave ripples of
 0.003 in path reflectance) nor its absorption (1200 leave 0.6 % of that of dust at 860 nm; 4000
-agree with 12000 to 0.03 %). 6SV itself steps by 0.011 in log10(r), which makes the extinction of
-dust at 860 nm 0.4 % low beside 550 nm.
+agree with 12000 to 0.03 %).
 """
 
 from dataclasses import dataclass

@@ -18,6 +18,10 @@ from processing.sensors import spectral_response
 
 FloatArray = NDArray[np.float64]
 
+SIZE_STEP = 0.011
+"""Step of 6SV's radii in log10(r). It is too coarse for the resonances of coarse spheres: as it
+lies the extinction of dust at 860 nm by that at 550 nm varies by 0.8 %; the mean over shifted
+steps is what finer sums converge to."""
 _STEP_NM = 2.5
 _RESPONSE_FLOOR = 1e-3
 _GASES = {"water": "water", "ozone": "ozone", "oxygen": "oxyg"}
@@ -54,7 +58,8 @@ class Spectrum:
 class SixsCase:
     """One state: angles in degrees, AOD at 550 nm of a model (None: no aerosol), gases, height.
 
-    ``water_g_cm2`` and ``ozone_du`` both None: no gas absorbs.
+    ``water_g_cm2`` and ``ozone_du`` both None: no gas absorbs. ``size_shift`` moves the radii at
+    which 6SV sums its particles by a part of their step, 0 to 1 (see ``SIZE_STEP``).
     """
 
     sza: float
@@ -65,6 +70,7 @@ class SixsCase:
     water_g_cm2: float | None = None
     ozone_du: float | None = None
     height_km: float = 0.0
+    size_shift: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ def run_sixs(
         model.atmos_profile = AtmosProfile.PredefinedType(AtmosProfile.NoGaseousAbsorption)
     else:
         model.atmos_profile = AtmosProfile.UserWaterAndOzone(case.water_g_cm2, case.ozone_du / 1000)
-    model.aero_profile = _aerosol_profile(case.aerosol if case.aod > 0 else None)
+    model.aero_profile = _aerosol_profile(case.aerosol if case.aod > 0 else None, case.size_shift)
     model.aot550 = case.aod
     model.geometry = Geometry.User()
     model.geometry.solar_z, model.geometry.view_z = case.sza, case.vza
@@ -133,14 +139,15 @@ def run_sixs(
     return _read(model.outputs.fulltext)
 
 
-def _aerosol_profile(name: str | None) -> object:
+def _aerosol_profile(name: str | None, size_shift: float) -> object:
     """Hand 6SV the modes of a model; its "percentage density" mixes by volume."""
     from Py6S import AeroProfile
 
     if name is None:
         return AeroProfile.PredefinedType(AeroProfile.NoAerosols)
     model = aerosol_model(name)
-    profile = AeroProfile.MultimodalLogNormalDistribution(model.r_min_um, model.r_max_um)
+    first = model.r_min_um * 10 ** (SIZE_STEP * size_shift)
+    profile = AeroProfile.MultimodalLogNormalDistribution(first, model.r_max_um)
     for mode in model.modes:
         profile.add_component(mode.radius_um, mode.sigma, mode.volume_fraction, mode.n, mode.k)
     return profile
