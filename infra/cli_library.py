@@ -71,7 +71,7 @@ def update(
 
 @app.command()
 def show(folder: Folder, as_json: AsJson = False) -> None:
-    """Show the tiles of a library: known cells, observations, scatter, and where from."""
+    """Show the tiles of a library: known cells, observations, scatter, resolution, where from."""
     from processing.library.build import library_tiles, summary
 
     rows = [summary(surface) for surface in library_tiles(folder)]
@@ -81,7 +81,8 @@ def show(folder: Folder, as_json: AsJson = False) -> None:
     for row in rows:
         say(
             f"{row['camera']} {row['tile']}: {row['known_percent']:.1f} % of the cells known, "
-            f"{row['observations']:.1f} observations each, scatter {row['sigma']:.4f}; "
+            f"{row['observations']:.1f} observations each, scatter {row['sigma']:.4f}, "
+            f"resolution {row['resolution_m']:.0f} m; "
             f"{row['source']}, {row['products']} products"
         )
 

@@ -100,6 +100,7 @@ def summary(surface: SurfaceTile) -> dict[str, str | int | float]:
         "known_percent": round(100 * float(known.mean()), 2),
         "observations": round(float(surface.count[known].mean()), 2) if known.any() else 0.0,
         "sigma": round(float(surface.sigma[:, known].mean()), 4) if known.any() else 0.0,
+        "resolution_m": surface.resolution_m,
         "products": len(surface.items),
         "source": surface.source,
     }
