@@ -18,7 +18,7 @@ from catalog.product import (
     asset_specs,
     optional_specs,
 )
-from processing.atmosphere.correct import Coefficients, surface_reflectance
+from processing.atmosphere.correct import surface_reflectance
 from processing.atmosphere.nbar import c_factor, normalised
 from processing.atmosphere.sky import Sky
 from processing.atmosphere.uncertainty import CONFUSED_WITH, reflectance_uncertainty
@@ -189,8 +189,8 @@ def _assets(
         "qa": qa,
     }
     if settings.uncertainty:
-        arrays["AOD_uncertainty"] = _encoded(looked.aod.sigma_on(frame), valid)
-        arrays["SR_uncertainty"] = _uncertainty(seen, pixels, uniform, sky, best)
+        arrays["AOD_uncertainty"] = _encoded(looked.aod.uncertainty_on(frame), valid)
+        arrays["SR_uncertainty"] = _uncertainty(seen, pixels, uniform, sky, cells)
     if looked.relief is not None:
         _level(arrays, looked.relief, frame, seen.heights, field)
     if settings.nbar:
@@ -201,16 +201,17 @@ def _assets(
 
 
 def _uncertainty(
-    seen: Observation, pixels: _Pixels, sr: NDArray[np.uint16], sky: Sky, best: Coefficients
+    seen: Observation, pixels: _Pixels, sr: NDArray[np.uint16], sky: Sky, cells: Grid
 ) -> NDArray[np.uint16]:
-    """Return one sigma of the reflectance that was made with the coefficients ``best``."""
+    """Return one sigma of the reflectance that was made with the depth of ``sky``."""
+    moved = sky.fit.moved()
     return reflectance_uncertainty(
         pixels.toa,
         sr,
         pixels.frame,
-        best=best,
-        hazier=sky.coefficients(best.grid, sigmas=1.0),
-        other_model=sky.coefficients(best.grid, CONFUSED_WITH[sky.fit.model]),
+        brighter=sky.coefficients(cells, aod=moved.brighter),
+        hazier=sky.coefficients(cells, aod=moved.hazier),
+        other_model=sky.coefficients(cells, CONFUSED_WITH[sky.fit.model], aod=moved.other_model),
         calibration_sigma=seen.calibration.normalisation_uncertainty,
     )
 

@@ -195,8 +195,8 @@ def test_where_the_sun_is_too_low_a_scene_has_no_data(cloudy: Simulated, tmp_pat
 def test_an_optical_depth_of_zero_is_written_and_flagged(
     cloudy: Simulated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def without_haze(*parts: Any) -> AodField:
-        field = fit_cells(*parts)
+    def without_haze(*parts: Any, **options: Any) -> AodField:
+        field = fit_cells(*parts, **options)
         return replace(field, aod=np.zeros_like(field.aod))
 
     monkeypatch.setattr("processing.look.fit_cells", without_haze)

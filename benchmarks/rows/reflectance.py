@@ -19,7 +19,6 @@ from catalog.product import REFLECTANCE_SCALE
 from processing.atmosphere.aod import AodField, fit_cells
 from processing.atmosphere.cells import CellSignals
 from processing.atmosphere.correct import Coefficients, coefficients, surface_reflectance
-from processing.atmosphere.prior import HIGHEST_AOD
 from processing.atmosphere.uncertainty import (
     CONFUSED_WITH,
     MODEL_SHARE,
@@ -59,16 +58,16 @@ def score(
     pixel = scene.ground * (1 + 0.05 * rng.normal(size=scene.ground.shape))
     toa = _seen(scene, pixel, memory, faults) * (1 + NOISE * rng.normal(size=pixel.shape))
     encoded = np.rint(toa / REFLECTANCE_SCALE).astype(np.uint16)
-    best = _coefficients(scene, field.aod)
-    found, _ = surface_reflectance(encoded, CELLS, best)
+    found, _ = surface_reflectance(encoded, CELLS, _coefficients(scene, field.aod))
     other = CONFUSED_WITH[scene.prior.model] if faults else scene.prior.model
+    moved = field.moved()
     sigma = reflectance_uncertainty(
         encoded,
         found,
         CELLS,
-        best=best,
-        hazier=_coefficients(scene, np.minimum(field.aod + field.sigma, HIGHEST_AOD)),
-        other_model=_coefficients(scene, field.aod, other),
+        brighter=_coefficients(scene, moved.brighter),
+        hazier=_coefficients(scene, moved.hazier),
+        other_model=_coefficients(scene, moved.other_model, other),
         calibration_sigma=[UNKNOWN if faults else NOISE] * len(pixel),
     )
     return found * REFLECTANCE_SCALE - pixel, sigma * REFLECTANCE_SCALE
@@ -116,14 +115,16 @@ def faulty_rows(title: str, made: Sequence[HazeScene], memory: Path) -> Iterator
         seen *= 1 + NOISE * np.random.default_rng([43, number]).normal(size=seen.shape)
         faulty = replace(scene, signals=_signals(scene, seen))
         field = fit_cells(
-            faulty.signals, CELLS, faulty.air, faulty.prior, faulty.surfaces, faulty.table
-        )
+            faulty.signals, CELLS, faulty.air, faulty.prior, faulty.surfaces, faulty.table,
+            calibration_sigma=[UNKNOWN] * len(seen),
+        )  # fmt: skip
         error, sigma = score(faulty, field, memory, faults)
         reflectance.append((np.abs(error) < sigma)[:, scene.clear])
-        depth.append((np.abs(field.aod - scene.aod) < field.sigma)[scene.clear])
+        depth.append((np.abs(field.aod - scene.aod) < field.uncertainty)[scene.clear])
     share = 100 * float(np.concatenate(depth).mean())
     yield from inside_rows(title, reflectance, bars=True)
-    yield Row(f"{title}: AOD errors inside one sigma", round(share, 2), "%")
+    yield at_least(f"{title}: AOD errors inside one sigma, at least", share, "%", 60)
+    yield at_most(f"{title}: AOD errors inside one sigma, at most", share, "%", 76)
 
 
 def _signals(scene: HazeScene, seen: Floats) -> CellSignals:

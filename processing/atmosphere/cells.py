@@ -44,6 +44,17 @@ class CellSignals:
         rows, cols = self.land.shape[1:]
         return rows, cols
 
+    def brighter(self, band: int, by: float, dark_bands: tuple[int, ...]) -> "CellSignals":
+        """Return what would be seen were one band brighter by a share.
+
+        ``dark_bands`` are the positions of the bands of ``dark``.
+        """
+        factor = np.ones((len(self.land), 1, 1), np.float32)
+        factor[band] += by
+        return CellSignals(
+            self.land * factor, self.doubt * factor, self.dark * factor[list(dark_bands)]
+        )
+
 
 def cell_signals(
     toa: Float32Array,

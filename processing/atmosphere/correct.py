@@ -83,7 +83,7 @@ def coefficients(
     angles
         Directions of sun and sensor on ``cgrid``, degrees.
     aod
-        Optical depth at 550 nm on ``cgrid``, 0 to 2.
+        Optical depth at 550 nm on ``cgrid``, 0 to 2; (bands, rows, cols) gives each band its own.
     heights
         Metres above the ellipsoid on ``cgrid``; NaN counts as 0.
     cgrid
@@ -99,7 +99,7 @@ def coefficients(
     AtmosphereError
         The sun is too low, or another value outside the look-up table; no cell has angles.
     """
-    if aod.shape != cgrid.shape:
+    if aod.shape[-2:] != cgrid.shape:
         raise AtmosphereError(f"optical depth of shape {aod.shape} for cells of {cgrid.shape}")
     terms = atmosphere_terms(camera_name, model, gas, angles=angles, aod=aod, heights=heights)
     gain = np.float32(1) / terms.transmittance
@@ -124,12 +124,10 @@ def atmosphere_terms(
     pressure = surface_pressure_hpa(np.nan_to_num(heights))
     sza, vza = angles.sun_zenith, angles.view_zenith
     raa = relative_azimuth_deg(angles.sun_azimuth, angles.view_azimuth)
-    terms, clear = (
-        lut.terms(model, sza=sza, vza=vza, raa=raa, pressure_hpa=pressure, aod=depth)
-        for depth in (aod, np.zeros_like(aod))
-    )
+    nodes = lut.node_terms(model, sza=sza, vza=vza, raa=raa, pressure_hpa=pressure)
+    terms = lut.at_depth(model, nodes, aod)
     gases = gas_transmittance(camera_name, gas, sza=sza, vza=vza, pressure_hpa=pressure)
-    return gas_coupled(terms, clear.path, gases.above, gases.water, gases.half_water)
+    return gas_coupled(terms, nodes.path[..., 0], gases.above, gases.water, gases.half_water)
 
 
 def surface_reflectance(

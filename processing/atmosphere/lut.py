@@ -107,12 +107,21 @@ class CameraLut:
         nodes = self.node_terms(
             model, sza=geometry[0], vza=geometry[1], raa=geometry[2], pressure_hpa=geometry[3]
         )
+        return self.at_depth(model, nodes, optical_depth)
+
+    def at_depth(self, model: str, nodes: Terms, aod: ArrayLike) -> Terms:
+        """Return terms at optical depths between those of :meth:`node_terms`.
+
+        ``aod`` has the shape of the points, or (bands, *points): a depth of its own for each band.
+        """
         axis = self.aod_nodes(model)
-        index, weight = _cubic(axis, _inside("optical depth", optical_depth, axis))
+        index, weight = _cubic(axis, _inside("optical depth", np.asarray(aod), axis))
+        if index.ndim < nodes.path.ndim:
+            index, weight = index[np.newaxis], weight[np.newaxis]
 
         def at(values: Float32Array) -> Float32Array:
             """Interpolate to the optical depths."""
-            picked = np.take_along_axis(values, index[np.newaxis], axis=-1)
+            picked = np.take_along_axis(values, index, axis=-1)
             return np.asarray(np.sum(picked * weight, axis=-1, dtype=np.float32))
 
         return Terms(at(nodes.path), at(nodes.transmittance), at(nodes.albedo))

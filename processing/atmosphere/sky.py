@@ -12,10 +12,10 @@ from processing.atmosphere.correct import Coefficients, coefficients, fill_neare
 from processing.atmosphere.depths import camera_depths
 from processing.atmosphere.gas import GasColumns
 from processing.atmosphere.lut import Float32Array, camera_lut, surface_pressure_hpa
-from processing.atmosphere.prior import HIGHEST_AOD
 from processing.atmosphere.transmission import OneWay, one_way
 from processing.geometry.angles import AngleField, Angles
 from processing.geometry.dem import HeightModel
+from processing.geometry.field import GroundField
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,19 @@ class Sky:
     known: NDArray[np.bool_] | None = None
 
     def coefficients(
-        self, cells: Grid, model: str | None = None, *, sigmas: float = 0.0
+        self, cells: Grid, model: str | None = None, *, aod: Float32Array | None = None
     ) -> Coefficients:
-        """Return inversion coefficients, also of another aerosol or optical depth."""
+        """Return inversion coefficients, also of another aerosol or optical depth.
+
+        ``aod``, on the grid of ``fit``, is (rows, cols), or (bands, rows, cols) for a depth of its
+        own in each band.
+        """
         return coefficients(
             self.camera_name,
             model or self.fit.model,
             self.gas,
             angles=self._angles(cells),
-            aod=self._aod(cells, sigmas),
+            aod=self._aod(cells, aod),
             heights=self.heights.on(cells),
             cgrid=cells,
         )
@@ -64,14 +68,14 @@ class Sky:
             self.fit.model,
             zenith=zenith,
             pressure_hpa=surface_pressure_hpa(np.nan_to_num(self.heights.on(cells))),
-            aod=self._aod(cells, 0.0),
+            aod=self._aod(cells),
         )
         parts = (way.total, way.direct, way.rayleigh, way.aerosol)
         return OneWay(*(fill_nearest(part) for part in parts))
 
-    def _aod(self, cells: Grid, sigmas: float) -> Float32Array:
-        depth = self.fit.on(cells) + np.float32(sigmas) * self.fit.sigma_on(cells)
-        return np.minimum(depth, np.float32(HIGHEST_AOD))
+    def _aod(self, cells: Grid, aod: Float32Array | None = None) -> Float32Array:
+        field = GroundField(self.fit.grid, self.fit.aod if aod is None else aod)
+        return np.asarray(field.on(cells), dtype=np.float32)
 
     def _angles(self, cells: Grid) -> Angles:
         angles = self.directions.on(cells)

@@ -1,10 +1,17 @@
-"""How sure surface reflectance is: each input is moved by its sigma and the image inverted anew.
+"""How sure the products are: each input is moved by its sigma and all that follows made anew.
 
-The squares of four departures add up: optical depth one sigma higher; a calibration higher by the
-uncertainty that its normalisation states (:mod:`processing.normalisation`); another aerosol; and
-0.0008 for the radiative transfer (rms of the table against 6SV, as ``benchmarks/atmosphere.py``
-measures it). What kind of aerosol hangs in the air is known from region and season only; half the
-way to the kind that it is most easily taken for counts as one sigma.
+For surface reflectance the squares of four departures add up:
+
+- TOA reflectance of the band brighter by the uncertainty that its normalisation states
+  (:mod:`processing.normalisation`), with the optical depth that is then found: what the depth takes
+  up of a wrong calibration makes up for part of it;
+- optical depth higher by one sigma of what does not change the band itself, which is the sigma of
+  its field and what the depth takes up of the calibration of the other bands;
+- another aerosol, with the optical depth that is then found; what kind of aerosol hangs in the air
+  is known from region and season only, and half the way to the kind that it is most easily taken
+  for counts as one sigma;
+- 0.0008 for the radiative transfer (rms of the table against 6SV, as ``benchmarks/atmosphere.py``
+  measures it).
 """
 
 from collections.abc import Sequence
@@ -15,6 +22,9 @@ from numpy.typing import NDArray
 from catalog.grid import Grid
 from catalog.product import REFLECTANCE_SCALE
 from processing.atmosphere.correct import Coefficients, surface_reflectance
+from processing.atmosphere.prior import AodPrior
+
+Floats = NDArray[np.float64]
 
 TRANSFER_SIGMA = 0.0008
 CONFUSED_WITH = {
@@ -28,6 +38,8 @@ CONFUSED_WITH = {
 MODEL_SHARE = 0.5
 """Part of the way to that model that counts as one sigma."""
 _HIGHEST = np.iinfo(np.uint16).max
+_LEAST_GAIN = 0.01
+"""Gain below which an optical depth is all but the prior's."""
 
 
 def reflectance_uncertainty(
@@ -35,7 +47,7 @@ def reflectance_uncertainty(
     sr: NDArray[np.uint16],
     grid: Grid,
     *,
-    best: Coefficients,
+    brighter: Coefficients,
     hazier: Coefficients,
     other_model: Coefficients,
     calibration_sigma: Sequence[float],
@@ -45,12 +57,13 @@ def reflectance_uncertainty(
     Parameters
     ----------
     toa, sr
-        (bands, rows, cols), steps of 0.0001, 0 = no data; ``sr`` was made with ``best``.
+        (bands, rows, cols), steps of 0.0001, 0 = no data; ``sr`` is the best estimate.
     grid
         Their frame.
-    best, hazier, other_model
-        Coefficients as used, with the optical depth one sigma higher, and with the aerosol model
-        of ``CONFUSED_WITH``.
+    brighter, hazier, other_model
+        Coefficients for the optical depth of each band where that band is brighter by its sigma,
+        for the one higher by one sigma of all the rest, and for the aerosol model of
+        ``CONFUSED_WITH``; see :class:`processing.atmosphere.aod.MovedDepths`.
     calibration_sigma
         Relative error of ``toa``, one sigma a band.
 
@@ -60,11 +73,11 @@ def reflectance_uncertainty(
     """
     out = np.empty_like(sr)
     for band, (signal, found, error) in enumerate(zip(toa, sr, calibration_sigma, strict=True)):
-        brighter = np.minimum(np.rint(signal * np.float32(1 + error)), _HIGHEST)
+        lifted = np.minimum(np.rint(signal * np.float32(1 + error)), _HIGHEST)
         square = np.full(found.shape, (TRANSFER_SIGMA / REFLECTANCE_SCALE) ** 2, np.float32)
         for moved, coefs, share in (
             (signal, hazier, 1.0),
-            (brighter.astype(np.uint16), best, 1.0),
+            (lifted.astype(np.uint16), brighter, 1.0),
             (signal, other_model, MODEL_SHARE),
         ):
             again, _ = surface_reflectance(moved[np.newaxis], grid, _of_band(coefs, band))
@@ -72,6 +85,39 @@ def reflectance_uncertainty(
             square += np.float32(share**2) * departure * departure
         out[band] = np.where(found != 0, np.clip(np.rint(np.sqrt(square)), 1, _HIGHEST), 0)
     return out
+
+
+def depth_uncertainty(
+    aod: Floats, sigma: Floats, misled: Floats, prior: AodPrior
+) -> NDArray[np.float64]:
+    """Return one sigma of an optical depth that errors of the input have led astray.
+
+    The depth was found as if evidence e had the sigma s_e, the posterior variance ``sigma``^2 of
+    evidence and prior being 1 / (1 / s_e^2 + 1 / s_p^2) and its gain K = 1 - sigma^2 / s_p^2. With
+    the errors the evidence has a variance more, ``misled`` / K^2, and its gain should have been
+    K'. The mean square error of what was found is then the variance of the better estimate and
+    the square of the distance from it (Rodgers 2000, Inverse methods for atmospheric sounding,
+    chapter 2) ::
+
+        s_p^2 (1 - K') + (1 - K' / K)^2 (aod - aod_p)^2
+
+    Over ground that shows little of the haze, where a calibration wrong by 5 % moves the depth by
+    more than the prior's sigma, it is about as far off as it is from the prior.
+
+    Parameters
+    ----------
+    aod, sigma
+        Optical depth and its sigma without those errors, (rows, cols).
+    misled
+        Variance that the errors bring into it, (rows, cols); where it is 0, ``sigma`` returns.
+    prior
+        First guess that the depth was found with.
+    """
+    spread = prior.sigma**2
+    gain = np.maximum(1 - sigma**2 / spread, _LEAST_GAIN)
+    better = spread / (spread + (spread - gain * spread) / gain + misled / gain**2)
+    square = spread * (1 - better) + (1 - better / gain) ** 2 * (aod - prior.aod) ** 2
+    return np.where(misled > 0, np.sqrt(square), sigma)
 
 
 def _of_band(coefs: Coefficients, band: int) -> Coefficients:
