@@ -179,3 +179,16 @@ def test_thicker_haze_darkens_the_dark_and_height_thins_the_air() -> None:
         cgrid=cells,
     )
     assert (surface_reflectance(toa, GRID, high)[0][0] > thin[0]).all()
+
+
+def test_each_band_may_have_a_depth_of_its_own() -> None:
+    cells = GRID.coarsen(64)
+    depths = np.linspace(0.1, 0.7, 4, dtype=np.float32)
+    inputs = {"angles": same_angles(cells), "heights": np.zeros(cells.shape, np.float32)}
+    planes = np.broadcast_to(depths[:, np.newaxis, np.newaxis], (4, *cells.shape))
+    own = coefficients("GF1WFV1", "continental", GAS, aod=planes, cgrid=cells, **inputs)
+    for band, depth in enumerate(depths):
+        alike = made(cells, aod=float(depth))
+        np.testing.assert_array_equal(own.gain[band], alike.gain[band])
+        np.testing.assert_array_equal(own.offset[band], alike.offset[band])
+        np.testing.assert_array_equal(own.albedo[band], alike.albedo[band])
