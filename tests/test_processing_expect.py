@@ -176,6 +176,10 @@ def test_library_predicts_what_it_was_made_of(store: FolderStore, library: Path)
     known = np.isfinite(seen.reflectance[0]) & np.isfinite(surface.reflectance[0])
     assert known.sum() > 30
     np.testing.assert_allclose(surface.reflectance[:, known], seen.reflectance[:, known], rtol=0.01)
+    assert surface.resolution == 1.0
+    between = replace(cells, ulx=cells.ulx + 100)
+    (read_between,) = from_library(library, "GF1WFV2", tiles, between, field).surfaces
+    assert read_between.resolution == 1.5
 
 
 def test_a_scene_is_made_with_its_library(scene: Simulated, library: Path, tmp_path: Path) -> None:
