@@ -79,18 +79,20 @@ def aerosol_rows(full: bool, memory: Path) -> Iterator[Row]:
     yield from _plain(_depth_rows("vegetated scenes, no library", dark))
     yield from _plain(_depth_rows("desert of Sentinel-2, its own haze", desert))
     yield from _reflectance_rows("desert of Sentinel-2, its own haze", desert)
-    yield from _kernel_rows(8 if full else 2, memory)
+    yield from _kernel_rows(full, memory)
     yield Row(f"{_TITLE}: making and fitting one of 80 km", round(spent, 2), "CPU s")
 
 
-def _kernel_rows(count: int, memory: Path) -> Iterator[Row]:
+def _kernel_rows(full: bool, memory: Path) -> Iterator[Row]:
     """Yield the figures of deserts whose library is made of MODIS's kernels.
 
-    Beside them those of a retrieval that takes an expected value for one of its cell alone.
+    Beside them those of a retrieval that takes an expected value for one of its cell alone. Two
+    scenes are too few for bars.
     """
-    made = [kernel_scene(REPORTED + number, memory) for number in range(count)]
+    made = [kernel_scene(REPORTED + number, memory) for number in range(8 if full else 2)]
     title = "deserts, library of MODIS kernels"
-    yield from _plain(_depth_rows(title, [_outcome(each, memory) for each in made]))
+    rows = _depth_rows(title, [_outcome(each, memory) for each in made])
+    yield from rows if full else _plain(rows)
     as_cells = [
         replace(each, surfaces=tuple(replace(one, resolution=1.0) for one in each.surfaces))
         for each in made
