@@ -27,6 +27,7 @@ from benchmarks.rows.radiometry import (
     photometer_rows,
 )
 from benchmarks.rows.row import Row, at_least, at_most, show
+from benchmarks.rows.uncertainty import uncertainty_rows
 from catalog.grid import Grid
 from catalog.product import TILE_PIXELS
 from processing.atmosphere.aerosol import aerosol_model
@@ -296,6 +297,7 @@ def rows(full: bool, memory: Path) -> Iterator[Row]:
     yield from inversion_speed()
     yield from inversion_memory()
     yield from aod_speed()
+    yield from uncertainty_rows()
     yield from scalar_control()
     yield from normalisation_rows()
     yield from photometer_rows()

@@ -38,6 +38,7 @@ CONFUSED_WITH = {
 MODEL_SHARE = 0.5
 """Part of the way to that model that counts as one sigma."""
 _HIGHEST = np.iinfo(np.uint16).max
+_STRIP_ROWS = 64
 _LEAST_GAIN = 0.01
 """Gain below which an optical depth is all but the prior's."""
 
@@ -72,18 +73,23 @@ def reflectance_uncertainty(
     uint16, (bands, rows, cols), steps of 0.0001, 0 = no data, valid values from 1.
     """
     out = np.empty_like(sr)
-    for band, (signal, found, error) in enumerate(zip(toa, sr, calibration_sigma, strict=True)):
-        lifted = np.minimum(np.rint(signal * np.float32(1 + error)), _HIGHEST)
+    factor = 1 + np.array(calibration_sigma, np.float32)[:, np.newaxis, np.newaxis]
+    for first in range(0, grid.rows, _STRIP_ROWS):
+        strip = np.s_[:, first : first + _STRIP_ROWS]
+        signal, found = toa[strip], sr[strip]
+        frame = grid.window(first, 0, found.shape[1], grid.cols)
+        lifted = np.minimum(np.rint(signal * factor), _HIGHEST).astype(np.uint16)
         square = np.full(found.shape, (TRANSFER_SIGMA / REFLECTANCE_SCALE) ** 2, np.float32)
         for moved, coefs, share in (
+            (lifted, brighter, 1.0),
             (signal, hazier, 1.0),
-            (lifted.astype(np.uint16), brighter, 1.0),
             (signal, other_model, MODEL_SHARE),
         ):
-            again, _ = surface_reflectance(moved[np.newaxis], grid, _of_band(coefs, band))
-            departure = again[0].astype(np.float32) - found
-            square += np.float32(share**2) * departure * departure
-        out[band] = np.where(found != 0, np.clip(np.rint(np.sqrt(square)), 1, _HIGHEST), 0)
+            again, _ = surface_reflectance(moved, frame, coefs)
+            departure = np.float32(share) * (again.astype(np.float32) - found)
+            square += departure * departure
+        sigma = np.clip(np.rint(np.sqrt(square)), 1, _HIGHEST)
+        out[strip] = np.where(found != 0, sigma, 0)
     return out
 
 
@@ -118,9 +124,3 @@ def depth_uncertainty(
     better = spread / (spread + (spread - gain * spread) / gain + misled / gain**2)
     square = spread * (1 - better) + (1 - better / gain) ** 2 * (aod - prior.aod) ** 2
     return np.where(misled > 0, np.sqrt(square), sigma)
-
-
-def _of_band(coefs: Coefficients, band: int) -> Coefficients:
-    """Return the coefficients of one band."""
-    one = slice(band, band + 1)
-    return Coefficients(coefs.grid, coefs.gain[one], coefs.offset[one], coefs.albedo[one])
