@@ -77,6 +77,7 @@ def test_all_options_together(scene: Simulated, tmp_path: Path) -> None:
     seen = found["SR"] > 0
     for key in ("SR_uncertainty", "NBAR", "terrain_factor"):
         np.testing.assert_array_equal(found[key] > 0, seen)
+    np.testing.assert_array_equal(found["AOD_uncertainty"] > 0, seen[:1])
     for key in ("TOA", "mask", "AOD", "angle"):
         np.testing.assert_array_equal(found[key], images[key])
     factor = found["terrain_factor"]

@@ -122,9 +122,13 @@ def faulty_rows(title: str, made: Sequence[HazeScene], memory: Path) -> Iterator
         reflectance.append((np.abs(error) < sigma)[:, scene.clear])
         depth.append((np.abs(field.aod - scene.aod) < field.uncertainty)[scene.clear])
     share = 100 * float(np.concatenate(depth).mean())
+    by_draw = 100 * np.array([each.mean() for each in depth])
+    chance = float(by_draw.std(ddof=1)) / len(by_draw) ** 0.5
     yield from inside_rows(title, reflectance, bars=True)
     yield at_least(f"{title}: AOD errors inside one sigma, at least", share, "%", 60)
     yield at_most(f"{title}: AOD errors inside one sigma, at most", share, "%", 76)
+    name = f"{title}: AOD errors inside one sigma, standard error of {len(by_draw)} draws"
+    yield Row(name, round(chance, 2), "%")
 
 
 def _signals(scene: HazeScene, seen: Floats) -> CellSignals:
