@@ -4,8 +4,9 @@ The ground is Sentinel-2's, 83 km of it, the haze that of its own map, carried b
 is made as a user would, of kernel rasters as Earth Engine exports MCD43A1 (``kernels``). Over so
 bright a ground an error of 0.01 in what is expected of it is worth a depth of 0.3 in a cell and
 some 0.05 in the mean of the scene: one draw of such errors says little of the method, which
-``haze.kernel_scene`` draws often, on cells. What the package shows is that the whole chain does as
-well, and that sigma knows.
+``haze.kernel_scene`` draws often, on cells, with the sigma of just these errors. What the package
+shows is that the whole chain does as well; the product's own sigma also holds a wrong calibration
+and another aerosol, and here both are right.
 """
 
 import os
