@@ -65,7 +65,7 @@ def aerosol_rows(full: bool, memory: Path) -> Iterator[Row]:
     desert = [_outcome(desert_scene(memory), memory)]
     spent = (time.process_time() - start) / len(made)
     developed = [_outcome(each, memory) for each in scenes(2 * full, memory, DEVELOPED)]
-    faulty = list(reflectance.faulty_rows(f"{_TITLE}, all errors", made[::4], memory))
+    faulty = list(reflectance.faulty_rows(f"{_TITLE}, all errors", made[::2], memory))
     yield from _depth_rows(_TITLE, found)
     yield from _reflectance_rows(_TITLE, found)
     yield from reflectance.inside_rows(_TITLE, [each.sr_inside_sigma for each in found], bars=True)
