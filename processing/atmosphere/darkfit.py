@@ -106,13 +106,18 @@ def endmembers(canopies: Path, soils: Path) -> Floats:
 
 
 def _msi_response() -> Floats:
-    """Return the responses of Sentinel-2A's bands (9, wavelengths), each of sum 1."""
+    """Return the responses of ``_MSI_BANDS`` (9, wavelengths)."""
+    numbers = ["8A" if band == "B8A" else f"{int(band[1:]):02d}" for band in _MSI_BANDS]
+    return responses([f"S2A_MSI_{number}" for number in numbers])
+
+
+def responses(names: Sequence[str]) -> Floats:
+    """Return responses that Py6S names, (n, wavelengths), each of sum 1."""
     from Py6S import PredefinedWavelengths
 
     rows = []
-    for band in _MSI_BANDS:
-        name = "8A" if band == "B8A" else f"{int(band[1:]):02d}"
-        _, first_um, _, response = getattr(PredefinedWavelengths, f"S2A_MSI_{name}")
+    for name in names:
+        _, first_um, _, response = getattr(PredefinedWavelengths, name)
         wavelength = 1000 * (first_um + 0.0025 * np.arange(len(response)))
         row = np.interp(WAVELENGTH_NM, wavelength, response, left=0, right=0)
         rows.append(row / row.sum())

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processing.atmosphere.darkfit import (
-    WAVELENGTH_NM,
     endmembers,
     in_bands,
     measured_bands,
     rebuild,
+    responses,
 )
 from processing.library.bands import MODIS_BANDS, BandTable, green_share
 from processing.sensors import camera, camera_names
@@ -90,15 +90,7 @@ def fit_camera(name: str, spectra: Floats, image: NDArray[np.intp]) -> BandTable
 
 def modis_response() -> Floats:
     """Return the responses of ``MODIS_BANDS`` of Terra (4, wavelengths), each of sum 1."""
-    from Py6S import PredefinedWavelengths
-
-    rows = []
-    for band in MODIS_BANDS:
-        _, first_um, _, response = getattr(PredefinedWavelengths, f"ACCURATE_MODIS_TERRA_{band}")
-        wavelength = 1000 * (first_um + 0.0025 * np.arange(len(response)))
-        row = np.interp(WAVELENGTH_NM, wavelength, response, left=0, right=0)
-        rows.append(row / row.sum())
-    return np.stack(rows)
+    return responses([f"ACCURATE_MODIS_TERRA_{band}" for band in MODIS_BANDS])
 
 
 def _parts(modis: Floats) -> Floats:
