@@ -222,6 +222,26 @@ def test_a_file_without_an_area_is_refused_with_the_reason(visit: Visits, tmp_pa
             expect(page.get_by_role("alert").filter(has_text=words)).to_be_visible()
 
 
+def test_collections_that_come_late_leave_the_form_as_it_is(visit: Visits) -> None:
+    """The list of collections may take longer than a visitor's first choices."""
+    held: list[Route] = []
+    refused: FilePayload = {"name": "bad.kml", "mimeType": "text/xml", "buffer": b"no outline"}
+    with visit() as page:
+        page.route("**/stac/collections", lambda route: held.append(route))
+        page.goto(f"{visit.site}/#/{SEARCH}&collection=gf6-wfv-ard")
+        page.reload()
+        page.locator("label", has=page.get_by_role("radio", name="Polygon")).click()
+        page.locator("input[type=file]").set_input_files(refused)
+        alert = page.get_by_role("alert").filter(has_text="bad.kml")
+        expect(alert).to_be_visible()
+        for route in held:
+            route.continue_()
+        expect(page.get_by_label("Data set").locator("option")).to_have_count(3)
+        expect(page.get_by_label("Data set")).to_have_value("gf6-wfv-ard")
+        expect(page.get_by_role("radio", name="Polygon")).to_be_checked()
+        expect(alert).to_be_visible()
+
+
 def test_the_site_under_another_of_its_names_shows_its_pictures(visit: Visits) -> None:
     alias = Visits(visit.browser, visit.site.replace("127.0.0.1", "localhost"))
     with alias(f"{SEARCH}&tab=files") as page:

@@ -45,13 +45,15 @@ export class FiltersView {
       if (now.filters !== before.filters) this.show(now.filters);
     });
     this.setCollections([]);
+    this.show(this.state.get().filters);
   }
 
   /** Offer the collections of the catalogue. */
   setCollections(collections: readonly StacCollection[]): void {
     const options = collections.map((one) => h("option", { value: one.id }, titleOf(one)));
     fill(this.collection, h("option", { value: "" }, t.filters.allCollections), ...options);
-    this.show(this.state.get().filters);
+    // They may come late: what the visitor has chosen or been told elsewhere in the form stays.
+    this.collection.value = this.state.get().filters.collection;
   }
 
   /** Show how the products that match are spread over time; null where the server does not tell. */
