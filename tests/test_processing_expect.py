@@ -19,7 +19,7 @@ from infra.cli import app
 from processing.geometry.angles import AngleField
 from processing.geometry.field import GroundField
 from processing.library.build import library_tiles, summary, update_library
-from processing.library.expect import from_history, from_library
+from processing.library.expect import from_history, from_library, inherited_sigma
 from processing.library.observed import observe
 from processing.library.tile import CELL_PIXELS, cell_grid
 from processing.pipeline import produce
@@ -110,11 +110,23 @@ def test_history_is_the_ground_seen_lately(store: FolderStore) -> None:
         np.testing.assert_allclose(surface.reflectance, seen.reflectance, rtol=1e-5)
         sigma.append(np.nanmedian(surface.sigma[0]))
         assert found.names == (str(stored.id),)
+        known = np.isfinite(surface.reflectance[0])
+        np.testing.assert_allclose(surface.depth_sigma[known], inherited_sigma(1, 1))
+        assert np.isnan(surface.depth_sigma[~known]).all()
     assert 0.008 < sigma[0] < 0.6 * sigma[1]
     for camera, days, reach in (("GF1WFV2", 0, 45), ("GF1WFV2", 60, 45), ("GF1WFV1", 3, 45)):
         time = stored.id.time + timedelta(days=days)
         none = from_history(store, camera, [tile(stored.id.tile)], cells, time, reach)
         assert (none.surfaces, none.names) == ((), ())
+
+
+def test_more_dates_leave_the_error_that_comes_again() -> None:
+    """A mean of many dates errs by what their place does; dates of others take a share of it."""
+    once, twice, often = (float(inherited_sigma(n, n)) for n in (1, 2, 10_000))
+    assert once**2 - often**2 == pytest.approx(2 * (twice**2 - often**2), rel=1e-3)
+    assert 0.03 < often < twice < once < 0.15
+    assert float(inherited_sigma(2, 8)) == pytest.approx(twice / 4)
+    assert float(inherited_sigma(0, 7)) == 0
 
 
 def _made_again(store: FolderStore, root: Path) -> tuple[FolderStore, Path]:
@@ -177,6 +189,7 @@ def test_library_predicts_what_it_was_made_of(store: FolderStore, library: Path)
     assert known.sum() > 30
     np.testing.assert_allclose(surface.reflectance[:, known], seen.reflectance[:, known], rtol=0.01)
     assert surface.resolution == 1.0
+    np.testing.assert_allclose(surface.depth_sigma[known], inherited_sigma(1, 1))
     between = replace(cells, ulx=cells.ulx + 100)
     (read_between,) = from_library(library, "GF1WFV2", tiles, between, field).surfaces
     assert read_between.resolution == 1.5

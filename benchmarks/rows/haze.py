@@ -8,7 +8,7 @@ prior is the true cell mean with an error of 0.01 that fades over 5 km, each ban
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -161,19 +161,43 @@ def _scene(kind: str, number: int, sky: "Sky") -> HazeScene:
     land = _smooth(rng, 12) > -0.1 if kind == "coast" else np.ones(CELLS.shape, bool)
     clear = land & (_smooth(rng, 5) < 1.0)
     aod = _haze(rng)
-    seen = sky.reflectance(ground, aod) * (1 + NOISE * rng.normal(size=ground.shape))
-    land_toa = np.where(clear, seen, np.nan).astype(np.float32)
-    dark = np.where(clear & green, seen, np.nan)[[0, 2, 3]].astype(np.float32)
-    signals = CellSignals(land_toa, np.zeros_like(land_toa), dark)
+    signals = _signals(sky.reflectance(ground, aod), clear, green, rng)
     surface = _expected(ground, rng)
-    mean = float(aod.mean())
-    prior = AodPrior(
-        float(np.clip(mean + PRIOR_SIGMA * rng.normal(), 0.01, 1.9)),
-        PRIOR_SIGMA,
-        _AEROSOL.get(kind, "continental"),
-        "made for the test",
-    )
+    prior = _prior(kind, aod, rng)
     return HazeScene(kind, ground, aod, clear, signals, (surface,), prior, _table_without(image))
+
+
+def another_date(
+    scene: HazeScene, rng: np.random.Generator, memory: Path, mean: float | None = None
+) -> HazeScene:
+    """Return the same ground on another date, without a surface prior.
+
+    Haze, noise and the prior's error are drawn anew; ``mean`` is the mean depth wanted, of at most
+    0.3, as clear dates have it, None for any.
+    """
+    aod = _haze(rng)
+    if mean is not None:
+        aod = np.minimum(aod * mean / aod.mean(), 2 * mean)
+    sky = sky_of(scene.prior.model, memory)
+    green = np.isfinite(scene.signals.dark[0])
+    signals = _signals(sky.reflectance(scene.ground, aod), scene.clear, green, rng)
+    prior = _prior(scene.kind, aod, rng)
+    return replace(scene, aod=aod, signals=signals, surfaces=(), prior=prior)
+
+
+def _signals(
+    toa: Floats, clear: NDArray[np.bool_], green: NDArray[np.bool_], rng: np.random.Generator
+) -> CellSignals:
+    """Return what a scene shows, with noise."""
+    seen = toa * (1 + NOISE * rng.normal(size=toa.shape))
+    land = np.where(clear, seen, np.nan).astype(np.float32)
+    dark = np.where(clear & green, seen, np.nan)[[0, 2, 3]].astype(np.float32)
+    return CellSignals(land, np.zeros_like(land), dark)
+
+
+def _prior(kind: str, aod: Floats, rng: np.random.Generator) -> AodPrior:
+    depth = float(np.clip(float(aod.mean()) + PRIOR_SIGMA * rng.normal(), 0.01, 1.9))
+    return AodPrior(depth, PRIOR_SIGMA, _AEROSOL.get(kind, "continental"), "made for the test")
 
 
 def kernel_scene(number: int, memory: Path) -> HazeScene:

@@ -12,6 +12,11 @@ ground's own terms gives what the ground alone says, and how surely: sum (dm_k/d
 information. So a ground at its critical reflectance, whose brightness the haze does not change,
 carries no weight, and the prior is not counted once for every cell.
 
+Ground that is known from retrievals has taken up what their depth was wrong by, and asks for that
+depth again, wherever it is and from whatever side it is seen. So its error is c times its slopes,
+with one c of variance q (``Expectation.depth_sigma`` squared) all over the scene. With that, its
+information I becomes I / (1 + q I), which is at most 1 / q (Sherman and Morrison 1950).
+
 Over bright ground the departures are curved in optical depth, and the lowest points of noisy costs
 are off to one side in the mean. So once there is a field the step starts from it in every cell:
 what the cells say is then linear in their errors, which cancel.
@@ -44,7 +49,8 @@ _GRID = np.arange(-_NEGATIVE_STEPS, _DEPTHS.size) * _STEP
 _SIGNAL_ERROR = 0.01
 """Relative error of TOA reflectance between bands."""
 _BESIDE_OTHERS = 3.0
-"""Times the error between places that dark vegetation has where other ground speaks too."""
+"""Times the error between places that dark vegetation has where other ground speaks too whose
+errors average out over the scene."""
 _WIDEST_SIGMA = 0.4
 _WORST_MISFIT = 3.0
 """Root mean square of the departures, in sigma, beyond which the ground is another."""
@@ -70,14 +76,16 @@ class Evidence:
 class _Departure:
     """Departures over their sigma along ``_GRID``, (terms, cells, depths); 0 where none speaks.
 
-    ``speaks`` (cells,) tells which cells have this kind of ground; ``shared`` (cells,) is the
-    part of the sigma that is common to the scene, in units of that sigma, None for no part.
+    ``speaks`` (cells,) tells which cells have this kind of ground; ``common`` (terms, cells) is
+    the part of each departure's error that is the same all over the scene; ``heard`` (cells,) the
+    part of the information that such errors leave where they are not in sigma already.
     """
 
     kind: str
     values: Float32Array
     speaks: NDArray[np.bool_]
-    shared: Float32Array | None = None
+    common: Float32Array
+    heard: Float32Array
 
 
 def gather(
@@ -117,12 +125,12 @@ def gather(
     rows, cols = np.nonzero(known & air.usable)
     for first in range(0, rows.size, _CHUNK_CELLS):
         where = rows[first : first + _CHUNK_CELLS], cols[first : first + _CHUNK_CELLS]
-        others = [_expected(seen, air, surface, where, prior) for seen, surface in pairs]
-        alone = ~np.any([each.speaks for each in others], axis=0) if others else np.True_
-        departures = [_dark(signals, air, table, where, alone), *others]
-        aod[where], sigma[where], shared[where] = _solve(
-            departures, prior, None if about is None else about[where]
-        )
+        start = None if about is None else about[where]
+        usual = _place(np.full(where[0].shape, prior.aod) if start is None else start)
+        others = [_expected(seen, air, surface, where, prior, usual) for seen, surface in pairs]
+        beside = np.max([each.heard * each.speaks for each in others], axis=0, initial=0)
+        departures = [_dark(signals, air, table, where, beside), *others]
+        aod[where], sigma[where], shared[where] = _solve(departures, prior, start, usual)
         for each in departures:
             count = np.count_nonzero(each.speaks & np.isfinite(aod[where]))
             cells[each.kind] = cells.get(each.kind, 0) + int(count)
@@ -134,12 +142,12 @@ def _dark(
     air: Air,
     table: DarkTargetTable,
     where: Where,
-    alone: NDArray[np.bool_] | np.bool_,
+    beside: Float32Array,
 ) -> _Departure:
     """Blue minus the blue expected of dark vegetation; it falls with optical depth.
 
-    Where other ground speaks too (not ``alone``) it is heard less: its error between places does
-    not average out over the scene as theirs does.
+    Where other ground speaks too it is heard less: its error between places does not average out
+    over the scene as theirs does, or as far as theirs does (``beside``, 0 to 1).
     """
     signal = signals.dark[:, *where]
     nodes = air.nodes(where, band_numbers(air.camera_name, DARK_BANDS))
@@ -147,19 +155,25 @@ def _dark(
     blue, red, nir = ground
     expected, own_sigma = table.blue(red, ndvi_of(red, nir))
     noise = np.hypot(own_sigma, _SIGNAL_ERROR * signal[0][:, np.newaxis])
-    site = table.site_sigma * np.where(alone, 1.0, _BESIDE_OTHERS)
+    site = table.site_sigma * (1 + (_BESIDE_OTHERS - 1) * beside)
     noise = np.hypot(noise, np.broadcast_to(site, signal.shape[1:])[:, np.newaxis])
     departure = (blue - expected) / noise
     best = np.argmin(np.abs(departure), axis=-1)
     speaks = np.isfinite(signal[0]) & _at(table.is_dark(red, nir), best)
     shared = np.float32(table.site_sigma) / noise
     values = np.where(speaks[:, np.newaxis], departure, 0)[np.newaxis]
-    common = np.where(speaks, _at(shared, best), 0)
-    return _Departure("dark vegetation", _below_zero(values), speaks, common)
+    common = np.where(speaks, _at(shared, best), 0)[np.newaxis]
+    heard = np.ones(speaks.shape, np.float32)
+    return _Departure("dark vegetation", _below_zero(values), speaks, common, heard)
 
 
 def _expected(
-    signals: CellSignals, air: Air, surface: Expectation, where: Where, prior: AodPrior
+    signals: CellSignals,
+    air: Air,
+    surface: Expectation,
+    where: Where,
+    prior: AodPrior,
+    usual: NDArray[np.intp],
 ) -> _Departure:
     """Ground reflectance below the haze minus that expected, in all bands that see haze.
 
@@ -168,7 +182,8 @@ def _expected(
     It is the ground seen that is followed along optical depth, not the brightness expected above
     the ground: the slope of that one would err with the expectation, and over bright ground, where
     slopes are small, the product of both errors is a bias of the optical depth of 0.1. What the
-    noise amounts to on the ground is taken at the prior's depth.
+    noise amounts to on the ground is taken at the prior's depth, the slopes of the error that the
+    expectation has inherited at the usual one.
     """
     bands = haze_bands(air.camera_name)
     picked = (np.array(bands)[:, np.newaxis], *where)
@@ -180,8 +195,13 @@ def _expected(
     noise = np.hypot(sigma, np.hypot(doubt, _SIGNAL_ERROR * seen) / gain)
     departure = (ground - expected[..., np.newaxis]) / noise[..., np.newaxis]
     heard = np.isfinite(departure).all(axis=2)
-    values = np.where(heard[..., np.newaxis], departure, 0)
-    return _Departure(surface.kind, _below_zero(values), heard.any(axis=0))
+    values = _below_zero(np.where(heard[..., np.newaxis], departure, 0))
+    inherited = np.nan_to_num(np.broadcast_to(surface.depth_sigma, air.heights.shape)[where])
+    slope = _slope(values, usual)
+    left = 1 / (1 + inherited**2 * _information(slope))
+    return _Departure(
+        surface.kind, values, heard.any(axis=0), slope * inherited, left.astype(np.float32)
+    )
 
 
 def haze_bands(camera_name: str) -> tuple[int, ...]:
@@ -208,29 +228,33 @@ def _below_zero(values: Float32Array) -> Float32Array:
 
 
 def _solve(
-    departures: Sequence[_Departure], prior: AodPrior, about: Floats | None
+    departures: Sequence[_Departure],
+    prior: AodPrior,
+    about: Floats | None,
+    usual: NDArray[np.intp],
 ) -> tuple[Floats, Floats, Floats]:
     """Return depth, sigma and shared sigma of every cell, NaN where the ground says nothing.
 
-    Both sigmas are those at a depth that does not follow the cell's own error, or cells that err
-    towards one side would weigh more.
+    Both sigmas are those at a ``usual`` depth, which does not follow the cell's own error, or
+    cells that err towards one side would weigh more.
     """
     every = np.concatenate([each.values for each in departures])
-    middle = np.full(every.shape[1], prior.aod) if about is None else about
-    usual = _place(middle)
+    heard = np.concatenate([np.broadcast_to(e.heard, e.common.shape) for e in departures])
     best = usual
     if about is None:
-        cost = np.sum(every * every, axis=0) + ((_GRID - prior.aod) / prior.sigma) ** 2
+        cost = np.einsum("kc,kcd->cd", heard, every * every)
+        cost += ((_GRID - prior.aod) / prior.sigma) ** 2
         best = np.clip(np.argmin(cost, axis=-1), 1, _GRID.size - 2)
     value, slope = _at(every, best), _slope(every, best)
-    step = -np.sum(value * slope, axis=0) / _information(slope)
+    step = -np.sum(heard * value * slope, axis=0) / _information(slope, heard)
     aod = _GRID[best] + step
-    information = _information(_slope(every, usual))
+    information = _information(_slope(every, usual), heard)
     sigma = information**-0.5
     shared = _shared_sigma(departures, usual) / information
     terms = np.count_nonzero(slope, axis=0)
     rest = np.sum((value + slope * step) ** 2, axis=0)
     good = (sigma < _WIDEST_SIGMA) & (rest <= _WORST_MISFIT**2 * np.maximum(terms - 1, 1))
+    middle = prior.aod if about is None else about
     good &= np.abs(aod - middle) < _WORST_MISFIT * np.hypot(sigma, prior.sigma)
     aod, sigma, shared = (np.where(good, part, np.nan) for part in (aod, sigma, shared))
     return aod, sigma, shared
@@ -242,9 +266,9 @@ def _place(aod: Floats) -> NDArray[np.intp]:
     return np.asarray(np.clip(nearest, 1, _GRID.size - 2))
 
 
-def _information(slope: Float32Array) -> Floats:
-    """Sum of squared slopes, (cells,), not quite 0 where no ground speaks."""
-    return np.maximum(np.sum(slope * slope, axis=0, dtype=np.float64), 1e-6)
+def _information(slope: Float32Array, heard: Float32Array | float = 1.0) -> Floats:
+    """Sum of squared slopes as far as they are heard, (cells,), not quite 0 where none speaks."""
+    return np.maximum(np.sum(heard * slope * slope, axis=0, dtype=np.float64), 1e-6)
 
 
 def _slope(values: Float32Array, best: NDArray[np.intp]) -> Float32Array:
@@ -252,9 +276,12 @@ def _slope(values: Float32Array, best: NDArray[np.intp]) -> Float32Array:
 
 
 def _shared_sigma(departures: Sequence[_Departure], depth: NDArray[np.intp]) -> Floats:
-    """Error that the common part brings into each cell's weighted sum of departures."""
+    """Error that the common parts bring into each cell's weighted sum of departures.
+
+    They add up and do not cancel: what retrievals were wrong by came from dark vegetation.
+    """
     total = np.zeros(depth.size)
     for each in departures:
-        if each.shared is not None:
-            total += each.shared * np.abs(_slope(each.values, depth).sum(axis=0))
+        led = np.sum(each.common * _slope(each.values, depth), axis=0, dtype=np.float64)
+        total += each.heard * np.abs(led)
     return total

@@ -37,12 +37,17 @@ class Expectation:
         Float32 (bands, rows, cols), NaN where nothing is known.
     resolution
         Side of the ground that a value stands for, in cells; 1 for just its cell.
+    depth_sigma
+        Sigma of an error of optical depth at 550 nm, the same all over the scene, that the
+        reflectance bears because it was retrieved: float32 (rows, cols), or one value for all.
+        It comes on top of ``sigma``; 0 for ground that was not retrieved here.
     """
 
     kind: str
     reflectance: Float32Array
     sigma: Float32Array
     resolution: float = 1.0
+    depth_sigma: Float32Array | float = 0.0
 
 
 def at_one_resolution(

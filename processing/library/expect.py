@@ -12,11 +12,11 @@ from catalog.grid import Grid, Tile
 from catalog.store import Store, StoredItem
 from catalog.versions import current
 from processing.atmosphere.surface import Expectation
-from processing.geometry.angles import AngleField
+from processing.geometry.angles import AngleField, Angles
 from processing.geometry.field import GroundField
 from processing.library.files import read_tile, tiles_of
 from processing.library.observed import observe
-from processing.library.tile import CELL_M, cell_grid, check_bands
+from processing.library.tile import CELL_M, SurfaceTile, cell_grid, check_bands
 from processing.sensors import camera
 
 Float32Array = NDArray[np.float32]
@@ -25,6 +25,11 @@ _HISTORY_SIGMA = 0.008
 _HISTORY_RELATIVE = 0.03
 """Sigma of a reflectance seen lately: both parts, growing with the days since."""
 _HISTORY_DAYS = 30.0
+_DATE_DEPTH_SIGMA = 0.094
+_PLACE_DEPTH_SIGMA = 0.054
+"""Sigma of the mean optical depth of a product: the part that is another one on another date, by
+the prior, and the part that comes again in the same place, by its plants. Measured over scenes of
+development (``benchmarks/atmosphere.py``)."""
 _FEWEST_DATES = 2
 _MOST_DATES = 5
 _MAD_TO_SIGMA = 1.4826
@@ -36,16 +41,6 @@ class Sources:
 
     surfaces: tuple[Expectation, ...]
     names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """Reflectance and sigma on the cells of one tile, and the ground that a value stands for."""
-
-    grid: Grid
-    reflectance: Float32Array
-    sigma: Float32Array
-    resolution_m: float = CELL_M
 
 
 def from_library(
@@ -77,13 +72,13 @@ def from_library(
         The folder holds no library of the camera, or one on another grid.
     """
     wanted = {tile.name for tile in tiles}
-    layers, names = [], []
+    layers: list[tuple[Grid, Expectation]] = []
+    names: list[str] = []
     for path in tiles_of(folder, camera_name):
         if path.name.split(".")[1] in wanted:
             surface = read_tile(path)
             check_bands(surface, len(camera(camera_name).bands))
-            expected = surface.expected(field.on(surface.grid))
-            layers.append(_Layer(surface.grid, *expected, surface.resolution_m))
+            layers.append((surface.grid, predicted(surface, field.on(surface.grid))))
             names.append(f"{path.name} ({surface.source}, {len(surface.items)} products)")
     return Sources(_joined("library", layers, cells), tuple(names))
 
@@ -107,7 +102,8 @@ def from_history(
     days
         Products up to so many days before or after count; 0 for none.
     """
-    layers, names = [], []
+    layers: list[tuple[Grid, Expectation]] = []
+    names: list[str] = []
     for tile in tiles:
         near = sorted(
             _near(store, camera_name, tile, time, days), key=lambda each: _gap(each, time)
@@ -115,7 +111,7 @@ def from_history(
         if near:
             seen = [observe(store, each).reflectance for each in near]
             gaps = [_gap(each, time) for each in near]
-            layers.append(_lately(cell_grid(tile.name), np.stack(seen), np.array(gaps)))
+            layers.append((cell_grid(tile.name), lately(np.stack(seen), np.array(gaps))))
             names += [str(each.id) for each in near]
     return Sources(_joined("history", layers, cells), tuple(names))
 
@@ -135,17 +131,56 @@ def _gap(stored: StoredItem, time: datetime) -> float:
     return abs((stored.id.time - time).total_seconds()) / 86400
 
 
-def _lately(grid: Grid, seen: Float32Array, gaps: NDArray[np.float64]) -> _Layer:
-    """Median over dates (dates, bands, rows, cols) and its sigma."""
+def predicted(surface: SurfaceTile, angles: Angles) -> Expectation:
+    """Return what a tile of the library expects on its own cells at a geometry.
+
+    Only the products that have come in bear the error of a retrieval, not what they began with.
+    """
+    own = np.minimum(surface.count, len(surface.items))
+    return Expectation(
+        "library",
+        *surface.expected(angles),
+        surface.resolution_m / CELL_M,
+        inherited_sigma(own, surface.count),
+    )
+
+
+def lately(seen: Float32Array, gaps: NDArray[np.float64]) -> Expectation:
+    """Return the median of what was seen on some dates, and how sure it is.
+
+    Parameters
+    ----------
+    seen
+        Surface reflectance (dates, bands, rows, cols), NaN where it was not clear.
+    gaps
+        Days between each date and that of the scene.
+    """
     dates = np.isfinite(seen).all(axis=1)
-    known = dates.any(axis=0)
+    count = dates.sum(axis=0)
     median = _median(seen)
     scatter = _MAD_TO_SIGMA * _median(np.abs(seen - median))
     since = np.min(np.where(dates, gaps[:, np.newaxis, np.newaxis], np.inf), axis=0)
     sigma = np.hypot(_HISTORY_SIGMA, _HISTORY_RELATIVE * median) * (1 + since / _HISTORY_DAYS)
-    several = dates.sum(axis=0) >= _FEWEST_DATES
-    sigma = np.where(several, np.maximum(sigma, scatter), sigma)
-    return _Layer(grid, median, np.where(known, sigma, np.nan).astype(np.float32))
+    sigma = np.where(count >= _FEWEST_DATES, np.maximum(sigma, scatter), sigma)
+    sigma = np.where(count > 0, sigma, np.nan).astype(np.float32)
+    known = np.where(count > 0, count, np.nan)
+    return Expectation("history", median, sigma, depth_sigma=inherited_sigma(known, known))
+
+
+def inherited_sigma(
+    own: NDArray[np.floating] | float, count: NDArray[np.floating] | float
+) -> Float32Array:
+    """Return one sigma of the error of optical depth in a mean of what was seen on some dates.
+
+    Parameters
+    ----------
+    own
+        Dates on which the platform itself has retrieved the ground, a number or any shape.
+    count
+        Dates in all; at least 1, NaN for ground never seen. Those of others bear no such error.
+    """
+    mean = np.hypot(_PLACE_DEPTH_SIGMA, _DATE_DEPTH_SIGMA / np.sqrt(np.maximum(own, 1)))
+    return np.asarray(mean * own / count, np.float32)
 
 
 def _median(values: Float32Array) -> Float32Array:
@@ -160,27 +195,34 @@ def _median(values: Float32Array) -> Float32Array:
     return np.asarray(np.where(count[0] > 0, (lower + upper) / 2, np.nan), np.float32)
 
 
-def _joined(kind: str, layers: Sequence[_Layer], cells: Grid) -> tuple[Expectation, ...]:
-    """Bring the layers of tiles onto the scene's cells; where tiles overlap the first counts.
+def _joined(
+    kind: str, layers: Sequence[tuple[Grid, Expectation]], cells: Grid
+) -> tuple[Expectation, ...]:
+    """Bring what tiles expect onto the scene's cells; where tiles overlap the first counts.
 
-    The coarsest of the layers says how much ground a value stands for, and where its cells are not
+    The coarsest of them says how much ground a value stands for, and where its cells are not
     the scene's a value is read between them: from half a cell more in the mean.
     """
     if not layers:
         return ()
-    reflectance, sigma = (
-        np.full((len(layers[0].reflectance), *cells.shape), np.nan, np.float32) for _ in range(2)
+    bands = len(layers[0][1].reflectance)
+    reflectance, sigma, depth_sigma = (
+        np.full((*layer, *cells.shape), np.nan, np.float32) for layer in ((bands,), (bands,), ())
     )
-    for layer in layers:
-        inside = _inside(layer.grid, cells)
-        empty = inside & np.isnan(reflectance[0])
-        for target, values in ((reflectance, layer.reflectance), (sigma, layer.sigma)):
-            target[:, empty] = GroundField(layer.grid, values).on(cells)[:, empty]
+    for grid, of_tile in layers:
+        empty = _inside(grid, cells) & np.isnan(reflectance[0])
+        for target, values in (
+            (reflectance, of_tile.reflectance),
+            (sigma, of_tile.sigma),
+            (depth_sigma, np.broadcast_to(of_tile.depth_sigma, grid.shape)),
+        ):
+            target[..., empty] = GroundField(grid, values).on(cells)[..., empty]
     coarsest = max(
-        layer.resolution_m / cells.resolution + 0.5 * (not _same_cells(layer.grid, cells))
-        for layer in layers
+        of_tile.resolution * grid.resolution / cells.resolution
+        + 0.5 * (not _same_cells(grid, cells))
+        for grid, of_tile in layers
     )
-    return (Expectation(kind, reflectance, sigma, coarsest),)
+    return (Expectation(kind, reflectance, sigma, coarsest, depth_sigma),)
 
 
 def _same_cells(grid: Grid, cells: Grid) -> bool:
