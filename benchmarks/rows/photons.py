@@ -123,6 +123,30 @@ def _turned(u: float, v: float, w: float, cosine: float, phi: float) -> tuple[fl
 
 
 @numba.njit(cache=True)
+def _phase_at(cosine: float, phase: Floats) -> float:
+    """Phase function of haze, whose values are evenly spaced in angle, linear between them."""
+    at = np.arccos(min(1.0, max(-1.0, cosine))) / np.pi * (phase.size - 1)
+    i = min(int(at), phase.size - 2)
+    return float(phase[i] + (at - i) * (phase[i + 1] - phase[i]))
+
+
+@numba.njit(cache=True)
+def _by_air(rng: np.random.Generator) -> float:
+    """Draw the cosine of an angle by which air scatters, by rejection."""
+    while True:
+        cosine = 2 * rng.random() - 1
+        if 2 * rng.random() < 1 + cosine * cosine:
+            return float(cosine)
+
+
+@numba.njit(cache=True)
+def _by_haze(share: Floats, rng: np.random.Generator) -> float:
+    """Draw the cosine of an angle by which haze scatters, from the share scattered within each."""
+    i = min(max(np.searchsorted(share, rng.random()), 1), share.size - 1)
+    return float(np.cos((i - rng.random()) / (share.size - 1) * np.pi))
+
+
+@numba.njit(cache=True)
 def _trace(
     pattern: Floats,
     places: Floats,
@@ -185,21 +209,11 @@ def _trace(
                 scatter = 0.75 * (1 + toward * toward)
             else:
                 weight *= haze_albedo
-                at = np.arccos(min(1.0, max(-1.0, toward))) / np.pi * (phase.size - 1)
-                i = min(int(at), phase.size - 2)
-                scatter = phase[i] + (at - i) * (phase[i + 1] - phase[i])
+                scatter = _phase_at(toward, phase)
             sky = np.exp(-_depth_above(z, air, haze) / mu0)
             for k in range(n):
                 found[k] += weight[k] * scatter * sky / 4 / mu0
-            if is_air:
-                while True:
-                    cosine = 2 * rng.random() - 1
-                    if 2 * rng.random() < 1 + cosine * cosine:
-                        break
-            else:
-                i = np.searchsorted(share, rng.random())
-                i = min(max(i, 1), share.size - 1)
-                cosine = np.cos((i - rng.random()) / (share.size - 1) * np.pi)
+            cosine = _by_air(rng) if is_air else _by_haze(share, rng)
             u, v, w = _turned(u, v, w, cosine, 2 * np.pi * rng.random())
             if abs(w) < 1e-6:
                 w = 1e-6
