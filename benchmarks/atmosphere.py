@@ -26,6 +26,7 @@ from benchmarks.rows.radiometry import (
     normalisation_rows,
     photometer_rows,
 )
+from benchmarks.rows.remembered import remembered_rows
 from benchmarks.rows.row import Row, at_least, at_most, show
 from benchmarks.rows.uncertainty import uncertainty_rows
 from catalog.grid import Grid
@@ -302,6 +303,7 @@ def rows(full: bool, memory: Path) -> Iterator[Row]:
     yield from normalisation_rows()
     yield from photometer_rows()
     yield from aerosol_rows(full, memory)
+    yield from remembered_rows(8 if full else 2, memory)
     yield from interpolation(25 if full else 8)
     yield from lut_cost(full)
     yield from real_images()

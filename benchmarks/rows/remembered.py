@@ -56,7 +56,9 @@ def remembered_rows(per_kind: int, memory: Path, first: int = REPORTED) -> Itera
         yield Row(f"{_TITLE}: optical depth", None, "1", skipped=reason)
         return
     made = [
-        _ground(each, memory) for each in scenes(per_kind, memory, first) if each.kind in _KINDS
+        _ground(scene, np.random.default_rng([first, number]), memory)
+        for number, scene in enumerate(scenes(per_kind, memory, first))
+        if scene.kind in _KINDS
     ]
     errors = np.array([each.depth_errors for each in made])
     yield Row(f"{_TITLE}: mean depth of one date, RMSE", round(_rms(errors), 4), "1")
@@ -78,9 +80,8 @@ def remembered_rows(per_kind: int, memory: Path, first: int = REPORTED) -> Itera
     yield Row(name, round(100 * float(np.mean(np.abs(error) < sigma)), 2), "%")
 
 
-def _ground(scene: HazeScene, memory: Path) -> _Ground:
+def _ground(scene: HazeScene, rng: np.random.Generator, memory: Path) -> _Ground:
     """Retrieve clear dates of a scene's ground, and make one more."""
-    rng = np.random.default_rng([29, *scene.kind.encode(), int(1e6 * scene.prior.aod)])
     seen, errors = [], []
     for _ in range(_DATES):
         date = another_date(scene, rng, memory, rng.uniform(*_CLEAR))
