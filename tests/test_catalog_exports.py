@@ -104,6 +104,18 @@ def test_a_cart_is_a_list_of_ids(client: TestClient, items: dict[str, Any]) -> N
     assert set(posted.text.splitlines()) == set(lines)
 
 
+def test_an_asset_that_no_item_has_is_refused_with_those_there_are(client: TestClient) -> None:
+    """One that is made on request alone is known all the same."""
+    for asked in (
+        client.get("/stac/export", params={"format": "urls", "assets": "SR,sr"}),
+        client.post("/stac/export", json={"format": "csv", "assets": ["sr"]}),
+    ):
+        assert asked.status_code == 400
+        assert "no item has an asset sr; there are AOD, " in asked.json()["detail"]
+        assert ", SR, " in asked.json()["detail"]
+    assert _export(client, "urls", assets="AOD_uncertainty").text == ""
+
+
 def test_aria2_names_and_checks_files(client: TestClient, items: dict[str, Any]) -> None:
     name = min(items)
     text = _export(client, "aria2", ids=name, assets="SR").text

@@ -145,7 +145,9 @@ async def _answer(
     """Begin an export; what is wrong with the search shows on its first page, as a status."""
     with ExitStack() as held:
         held.enter_context(slots.held(request))
-        pages = _pages(_read(await page(None)), page)
+        first = _read(await page(None))
+        await _check_assets(assets, first, request)
+        pages = _pages(first, page)
         if format is Format.GEOPARQUET:
             folder = held.enter_context(TemporaryDirectory(prefix="gfard-export-"))
             content, headers = await _geoparquet(pages, Path(folder))
@@ -159,6 +161,24 @@ async def _answer(
             content = _list(pages, style, assets)
             headers = _headers(style.media_type, style.file_name)
         return _Held(content, headers, held.pop_all())
+
+
+async def _check_assets(wanted: Sequence[str], first: Mapping[str, Any], request: Request) -> None:
+    """Refuse keys that neither an item of the first page nor a collection knows.
+
+    A list without files would look like a search that finds nothing.
+    """
+    known = {key for item in first["features"] for key in item.get("assets", {})}
+    if known.issuperset(wanted):
+        return
+    async with request.app.state.get_connection(request, "r") as connection:
+        collections = await connection.fetchval("SELECT all_collections()")
+    known.update(*(each.get("item_assets", {}) for each in collections or []))
+    unknown = sorted(set(wanted) - known)
+    if known and unknown:
+        raise HTTPException(
+            400, f"no item has an asset {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+        )
 
 
 class _Held(StreamingResponse):
