@@ -65,16 +65,12 @@ def ground_spectra(refcube: Path, canopies: Path, soils: Path) -> tuple[Floats, 
 
 
 def fit_camera(name: str, spectra: Floats, image: NDArray[np.intp]) -> BandTable:
-    """Fit one camera; each image (n,) in turn is left out to tell the error.
+    """Fit one camera; each image in turn is left out to tell the error.
 
     Parameters
     ----------
-    name
-        E.g. "GF1WFV1".
-    spectra
-        Reflectance (n, wavelengths), 400 to 1000 nm at 1 nm.
-    image
-        The image that each spectrum comes from, (n,).
+    name, spectra, image
+        As for :func:`processing.atmosphere.darkfit.fit_camera`.
     """
     modis = spectra @ modis_response().T
     seen = in_bands(name, spectra, [band.name for band in camera(name).bands])
